@@ -1,0 +1,129 @@
+"""
+The inventory of data, derived from the policy: for people (Markdown) and programs
+(JSON). PRIVACY.md's table of fields is the same text.
+"""
+
+import orjson
+
+from schemas.policy import SHAPES, Field, Policy
+
+_WORDS = {"keep": "kept", "absent": "no", "hour": "hour", "counter": "counted"}
+
+
+def inventory_json(policy: Policy) -> str:
+    """Return everything that is collected, with sections and DPV terms."""
+    content = {
+        "policy": policy.version,
+        "controller": policy.header.controller,
+        "fields": [_field_object(policy, name) for name in policy.fields],
+        "events": [
+            {
+                "name": name,
+                "description": rule.description,
+                "data_category": rule.data_category,
+                "purposes": list(rule.purposes),
+                "consent_category": rule.consent_category,
+                "sender_may_choose": rule.sender_may_choose,
+            }
+            for name, rule in policy.events.items()
+        ],
+        "never_collected": [
+            {"name": name, "section": category.section, "dpv": category.dpv}
+            for name, category in policy.data_categories.items()
+            if not category.collected
+        ],
+        "rights": [
+            {"name": name, "section": right.section, "article": right.article}
+            for name, right in policy.rights.items()
+        ],
+    }
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def inventory_markdown(policy: Policy) -> str:
+    """Return the inventory by kind of data, with purposes and rights."""
+    lines = [
+        f"# Data inventory, policy of {policy.version}",
+        "",
+        "Derived from schemas/policy.toml by `kastana policy inventory`.",
+        "",
+    ]
+    for name, category in policy.data_categories.items():
+        lines += [f"## {category.title} (section {category.section})", ""]
+        lines += [f"{category.description}. `{category.dpv}`", ""]
+        if not category.collected:
+            lines += ["**Never collected here.**", ""]
+            continue
+        lines += _field_table(policy, category=name)
+    lines += ["## Purposes", "", "| purpose | section | DPV | served here |"]
+    lines += ["|---|---|---|---|"]
+    lines += [
+        f"| {purpose.title} | {purpose.section} | `{purpose.dpv}` "
+        f"| {'yes' if purpose.used else 'no'} |"
+        for purpose in policy.purposes.values()
+    ]
+    lines += ["", "## Rights", "", "| right | section | GDPR |", "|---|---|---|"]
+    lines += [
+        f"| {right.title} | {right.section} | {right.article} |"
+        for right in policy.rights.values()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def privacy_markdown(policy: Policy) -> str:
+    """Return the table of fields of PRIVACY.md."""
+    return "\n".join(_field_table(policy, category=None))
+
+
+def _field_table(policy: Policy, category: str | None) -> list[str]:
+    lines = [
+        "| field | what it is | consent | with a pseudonym | without | counted | days |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, field in policy.fields.items():
+        if category is None or field.data_category == category:
+            remains = " | ".join(_word(field, shape) for shape in SHAPES)
+            days = policy.retention[field.retention].days
+            lines.append(
+                f"| `{name}` | {field.description} | {field.consent_category} "
+                f"| {remains} | {days} |"
+            )
+    return [*lines, ""]
+
+
+def _word(field: Field, shape: str) -> str:
+    what = {
+        "identified": field.identified,
+        "anonymous": field.anonymous,
+        "counted": field.counted,
+    }[shape]
+    return _WORDS.get(what, what.replace("_", " "))
+
+
+def _field_object(policy: Policy, name: str) -> dict[str, object]:
+    field = policy.fields[name]
+    category = policy.data_categories[field.data_category]
+    kept = policy.retention[field.retention]
+    return {
+        "name": name,
+        "type": field.type,
+        "description": field.description,
+        "data_category": field.data_category,
+        "section": category.section,
+        "dpv": category.dpv,
+        "purposes": [
+            {"name": purpose, "dpv": policy.purposes[purpose].dpv}
+            for purpose in field.purposes
+        ],
+        "consent_category": field.consent_category,
+        "remains": {
+            "identified": field.identified,
+            "anonymous": field.anonymous,
+            "counted": field.counted,
+        },
+        "retention": {
+            "days": kept.days,
+            "reason": kept.reason,
+            "section": policy.retention_reasons[kept.reason].section,
+        },
+    }

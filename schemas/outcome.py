@@ -1,0 +1,115 @@
+"""
+What can become of an event, and why: one outcome each, from a closed list.
+
+A reason or code that is not declared here cannot be given: `Drop`, `Grant` and
+`Invalid` refuse it. `kastana.counts` carries the same words.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.consent import Category, Regime
+
+Kept = Literal["identified", "anonymous"]
+Outcome = Literal[
+    "identified", "anonymous", "counted", "dropped", "invalid", "rate_limited"
+]
+
+# Why the gate decided as it did; stored with the row, shown in the debug header.
+REASONS: dict[str, str] = {
+    "consent_given": "the category's consent was given",
+    "essential": "the event is essential: it needs no consent and gets no pseudonym",
+    "regime_opt_out": "the site's regime allows the category until someone objects",
+    "regime_exempt": "the site's regime allows anonymous statistics without consent",
+    "no_consent": "nothing is known about the category's consent",
+    "consent_requested": "consent was asked for and not answered yet",
+    "consent_refused": "the category was refused",
+    "consent_withdrawn": "the category's consent was withdrawn",
+    "consent_expired": "the grant is too old, or older than the policy",
+    "no_statistics_consent": "without statistics consent there is no pseudonym",
+    "signal_gpc": "the browser sent Global Privacy Control",
+    "signal_dnt": "the browser sent Do Not Track",
+    "objection": "a browser signal counts as an objection in this regime",
+    "robot": "the agent is a robot: counted apart from visitors",
+    "automated": "the browser is driven by a program: counted apart from visitors",
+    "prefetch": "the page was fetched ahead and perhaps never seen",
+}
+
+# Codes of `invalid`: what is wrong with the input. The text is the documentation.
+INVALID: dict[str, str] = {
+    "empty_body": "the request has no body and no query",
+    "not_json": "the body is not JSON",
+    "bad_encoding": "the Content-Encoding or the compressed bytes are broken",
+    "not_an_event": "an event must be a JSON object",
+    "too_many_events": "a request holds more events than allowed",
+    "unknown_event": "no event has this name",
+    "unknown_field": "an event of this name has no such field",
+    "missing_field": "a required field is missing",
+    "wrong_type": "a field has the wrong type",
+    "out_of_range": "a number is outside its range",
+    "too_long": "a text, list or object is longer than allowed",
+    "bad_format": "a text does not have the form its field asks for",
+    "bad_time": "a time is not one, or too far in the past or the future",
+    "bad_url": "a URL is not an absolute http or https URL",
+    "bad_query": "the query string is not valid UTF-8 percent-encoding",
+    "repeated_key": "a query key is given twice",
+    "unknown_site": "the site is not configured here",
+    "origin_not_allowed": "the site does not allow events from this origin",
+    "bad_signature": "the link was not signed here",
+    "too_large": "the body is larger than allowed",
+    "unsupported_type": "the body is neither JSON nor of a type that could hold it",
+    "rate_limited": "too many requests from one network",
+    "spool_full": "the collector cannot store more for now",
+    "spool_failed": "the collector's disk refused the write",
+    "not_found": "nothing lives at this path",
+    "method_not_allowed": "the path does not answer this method",
+    "internal": "a defect of the collector; counted, and logged without content",
+}
+
+
+class Drop(msgspec.Struct, frozen=True):
+    """An event that is not kept: at most a counter remains."""
+
+    outcome: Literal["counted", "dropped"]
+    reasons: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse a reason that is not declared."""
+        _check_reasons(self.reasons)
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """What the gate allows for one event; immutable, made only by the gate."""
+
+    outcome: Literal["identified", "anonymous", "counted", "dropped"]
+    reasons: tuple[str, ...]
+    granted: frozenset[Category]
+    regime: Regime
+
+    def __post_init__(self) -> None:
+        """Refuse a reason that is not declared."""
+        _check_reasons(self.reasons)
+
+
+class Invalid(msgspec.Struct, frozen=True):
+    """An event that cannot be understood: code, words, and the field at fault."""
+
+    code: str
+    message: str
+    field: str = ""
+    index: int = 0
+    site: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a code that is not declared."""
+        if self.code not in INVALID:
+            message = f"undeclared code {self.code!r}"
+            raise LookupError(message)
+
+
+def _check_reasons(reasons: tuple[str, ...]) -> None:
+    for reason in reasons:
+        if reason not in REASONS:
+            message = f"undeclared reason {reason!r}"
+            raise LookupError(message)

@@ -1,0 +1,88 @@
+"""
+An event before it is minimised: the only thing that may hold raw data.
+
+It lives in memory for the few microseconds between the door and `minimise`. It
+is a plain class on purpose: orjson and msgspec refuse to encode it, pickle is
+refused below, and its repr says nothing.
+"""
+
+from typing import NoReturn
+
+from schemas.event import Event
+
+# The request headers that a later step reads. Everything else, the Cookie header
+# above all, is left behind at the door.
+READ_HEADERS: tuple[str, ...] = (
+    "sec-gpc",
+    "dnt",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-purpose",
+    "purpose",
+    "x-moz",
+    "accept-language",
+)
+
+
+class RawEvent:
+    """One decoded event and what its request said; nothing of it is coarse."""
+
+    __slots__ = (
+        "address",
+        "door",
+        "event",
+        "event_id",
+        "headers",
+        "occurred_ms",
+        "received_ms",
+        "referer",
+        "user_agent",
+    )
+
+    def __init__(  # noqa: PLR0913 - one argument a fact, all of them named
+        self,
+        *,
+        event: Event,
+        event_id: str,
+        door: str,
+        address: str,
+        user_agent: str,
+        referer: str,
+        headers: dict[str, str],
+        occurred_ms: int,
+        received_ms: int,
+    ) -> None:
+        """
+        Keep what the door knows.
+
+        Args:
+            event: what was sent, validated.
+            event_id: UUID text, the client's or made at the door.
+            door: script, pixel, redirect or server.
+            address: the client's full address as text.
+            user_agent: the User-Agent header, unparsed.
+            referer: the Referer header.
+            headers: those of READ_HEADERS that were sent, names lower-case.
+            occurred_ms: when it happened, ms since 1970 UTC, clock corrected.
+            received_ms: when it arrived, ms since 1970 UTC.
+
+        """
+        self.event = event
+        self.event_id = event_id
+        self.door = door
+        self.address = address
+        self.user_agent = user_agent
+        self.referer = referer
+        self.headers = headers
+        self.occurred_ms = occurred_ms
+        self.received_ms = received_ms
+
+    def __repr__(self) -> str:
+        """Say nothing: reprs end up in logs and tracebacks."""
+        return "<RawEvent>"
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied to another process."""
+        message = "a RawEvent stays in memory"
+        raise TypeError(message)

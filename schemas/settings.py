@@ -1,0 +1,240 @@
+"""
+Every setting: its type, default and help in one place.
+
+Sources, later ones win: the default here, the TOML file, `KASTANA_<NAME>` in the
+environment, the command line. Unknown names are refused. The example file, the
+`--help` texts and the settings table derive from this list.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+Listen = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}\Z")]
+
+
+_NAME = re.compile(r"`\$\.(\w+)")
+
+
+class SettingsError(ValueError):
+    """A setting that is unknown, or has a value it cannot have."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator may choose."""
+
+    data: Annotated[
+        str, Meta(description="Folder of spool, engine, secrets and sites; mode 0700")
+    ] = "./data"
+    listen: Annotated[Listen, Meta(description="Address of the public collector")] = (
+        "127.0.0.1:8000"
+    )
+    keeper_listen: Annotated[
+        Listen, Meta(description="Address of the keeper: admin, metrics, demo")
+    ] = "127.0.0.1:8001"
+    clickhouse_listen: Annotated[
+        str,
+        Meta(
+            pattern=r"^(\S+:\d{1,5})?\Z",
+            description="Address of the read-only ClickHouse HTTP interface; empty turns it off",
+        ),
+    ] = "127.0.0.1:8123"
+    clickhouse_url: Annotated[
+        str,
+        Meta(
+            description="A ClickHouse server (http or https URL) in place of the embedded engine"
+        ),
+    ] = ""
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Number of edge processes that share the public port",
+        ),
+    ] = 1
+    public_url: Annotated[
+        str,
+        Meta(
+            description="How browsers and mails reach the collector; empty: http:// and `listen`"
+        ),
+    ] = ""
+    open_sites: Annotated[
+        bool,
+        Meta(
+            description="Accept events of sites that were not added, under the regime opt_in"
+        ),
+    ] = False
+    demo: Annotated[bool, Meta(description="Serve the demo site from the keeper")] = (
+        True
+    )
+    geo_databases: Annotated[
+        tuple[str, ...],
+        Meta(description="City databases (.mmdb); empty: those in `data`/geo"),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks whose forwarding header is believed, CIDR"),
+    ] = ()
+    max_body_bytes: Annotated[
+        int, Meta(ge=1024, le=67_108_864, description="Largest request body, unpacked")
+    ] = 524_288
+    max_events: Annotated[
+        int, Meta(ge=1, le=100_000, description="Most events in one request")
+    ] = 1000
+    client_rate: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Requests a second from one network (/24, /48) before 429; 0: no limit",
+        ),
+    ] = 200.0
+    client_burst: Annotated[
+        float,
+        Meta(
+            ge=1, description="Requests at once from one network before the rate counts"
+        ),
+    ] = 1000.0
+    spool_seal_bytes: Annotated[
+        int, Meta(ge=4096, description="A segment is sealed at this size")
+    ] = 16_777_216
+    spool_seal_seconds: Annotated[
+        float, Meta(gt=0, le=3600, description="A segment is sealed at this age")
+    ] = 1.0
+    spool_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=65_536,
+            description="Bytes that may wait for the store before the collector answers 503",
+        ),
+    ] = 1_073_741_824
+    spool_keep_seconds: Annotated[
+        float, Meta(ge=0, description="How long a loaded segment is kept")
+    ] = 600.0
+    query_seconds: Annotated[
+        int, Meta(ge=1, le=86_400, description="Longest run of an analyst's query")
+    ] = 60
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="What is logged, to standard error"),
+    ] = "info"
+
+    @property
+    def base_url(self) -> str:
+        """The collector's URL as clients see it, without a trailing slash."""
+        return (self.public_url or f"http://{self.listen}").rstrip("/")
+
+
+def load_settings(
+    file: Path | None, environment: Mapping[str, str], options: Mapping[str, Any]
+) -> Settings:
+    """
+    Merge the sources into settings.
+
+    Args:
+        file: a TOML file, or None.
+        environment: the process's variables; only KASTANA_* is read.
+        options: what the command line gave; None values are left out.
+
+    Raises:
+        SettingsError: naming the setting and the source at fault.
+
+    """
+    known = set(Settings.__struct_fields__)
+    layers = {
+        str(file): _from_file(file, known) if file is not None else {},
+        "environment": _from_environment(environment, known),
+        "options": {name: it for name, it in options.items() if it is not None},
+    }
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for source, layer in layers.items():
+        values.update(layer)
+        sources.update(dict.fromkeys(layer, source))
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        found = _NAME.search(str(error))
+        name = found[1] if found else ""
+        message = f"{sources.get(name, 'options')}: {error}".replace("$.", "")
+        raise SettingsError(message) from error
+
+
+def descriptions() -> dict[str, tuple[str, Any]]:
+    """Return help and default of every setting, in order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    defaults = dict(
+        zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True)
+    )
+    found = {}
+    for name in Settings.__struct_fields__:
+        texts = [
+            meta.description
+            for meta in get_args(hints[name])
+            if isinstance(meta, Meta) and meta.description
+        ]
+        found[name] = (texts[-1], defaults[name])
+    return found
+
+
+def example_toml() -> str:
+    """Return deploy/settings.example.toml: every setting with its default."""
+    lines = [
+        "# Kastana settings: every one with its default. Derived from schemas/settings.py",
+        "# by `make derive`. Each can also be given as KASTANA_<NAME> in the environment",
+        "# (lists separated by commas) and as --<name> on the command line.",
+    ]
+    for name, (text, default) in descriptions().items():
+        lines += ["", f"# {text}.", f"# {name} = {_toml(default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _from_file(file: Path, known: set[str]) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        message = f"{file}: {error.strerror}"
+        raise SettingsError(message) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"{file}: is not TOML: {error}"
+        raise SettingsError(message) from error
+    for name in values:
+        if name not in known:
+            message = f"{file}: unknown setting {name!r}"
+            raise SettingsError(message)
+    return values
+
+
+def _from_environment(
+    environment: Mapping[str, str], known: set[str]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, text in environment.items():
+        if not variable.startswith("KASTANA_"):
+            continue
+        name = variable.removeprefix("KASTANA_").lower()
+        if name == "config":
+            continue
+        if name not in known:
+            message = f"environment: {variable} is not a setting"
+            raise SettingsError(message)
+        if name in ("geo_databases", "trusted_proxies"):
+            values[name] = [part.strip() for part in text.split(",") if part.strip()]
+        else:
+            values[name] = text
+    return values
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return str(value)
