@@ -1,0 +1,1 @@
+"""HOW an event becomes a row, and how a row leaves; no HTTP."""

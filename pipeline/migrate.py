@@ -1,0 +1,77 @@
+"""
+Bringing a store to what the policy says: tables, TTLs, views.
+
+Runs at every start of the keeper. What is as it should be is not touched; what an
+older policy left is altered forward, never back, and no data is dropped.
+"""
+
+import logging
+from typing import Protocol
+
+import orjson
+
+from pipeline.queries import View, load_views
+from schemas.ddl import DATABASE, all_ddl, alter_table, table_comment
+from schemas.policy import Policy
+
+_log = logging.getLogger("kastana.migrate")
+
+
+class MigratingStore(Protocol):
+    """What a migration needs of a store."""
+
+    def command(self, sql: str) -> None:
+        """Run a statement that returns nothing."""
+
+    def query(self, sql: str, fmt: str) -> bytes:
+        """Run a query, give its result in a ClickHouse format."""
+
+
+def migrate(store: MigratingStore, policy: Policy) -> None:
+    """
+    Make tables and views, or bring them up to date.
+
+    Raises:
+        DriftError: when a stored column is of another type than the policy's.
+
+    """
+    for statement in all_ddl(policy):
+        store.command(statement)
+    for table in policy.tables:
+        _update(store, policy, table)
+    for view in load_views().values():
+        store.command(_create_view(view))
+
+
+def _update(store: MigratingStore, policy: Policy, table: str) -> None:
+    about = _rows(
+        store,
+        "SELECT comment FROM system.tables "
+        f"WHERE database = '{DATABASE}' AND name = '{table}'",
+    )
+    if about[0]["comment"] == table_comment(policy, table):
+        return
+    columns = _rows(
+        store,
+        "SELECT name, type FROM system.columns "
+        f"WHERE database = '{DATABASE}' AND table = '{table}'",
+    )
+    created = _rows(store, f"SHOW CREATE TABLE {DATABASE}.{table}")[0]["statement"]
+    expiring = frozenset(
+        line.split("`")[1]
+        for line in created.splitlines()
+        if line.startswith("    `") and " TTL " in line
+    )
+    existing = {column["name"]: column["type"] for column in columns}
+    for statement in alter_table(policy, table, existing, expiring):
+        store.command(statement)
+    _log.info("table %s brought up to policy %s", table, policy.version)
+
+
+def _create_view(view: View) -> str:
+    return f"CREATE OR REPLACE VIEW {DATABASE}.{view.name} AS\n{view.sql}"
+
+
+def _rows(store: MigratingStore, sql: str) -> list[dict[str, str]]:
+    lines = store.query(sql, "JSONEachRow").splitlines()
+    return [orjson.loads(line) for line in lines]

@@ -1,0 +1,97 @@
+"""
+The day's salt: what makes a cookieless visitor id mean nothing tomorrow.
+
+Invariants:
+
+- One salt a day (UTC), the same for all edges that share the file.
+- Tomorrow's salt is a one-way function of today's (a ratchet), so edges on other
+  hosts that were once given the same file stay in step without any service.
+- Yesterday's salt cannot be had back: the record is overwritten in place and
+  synced, and the function does not run backwards.
+- The clock may step back; the salt never does.
+
+What cannot be promised from here: a journal, a snapshot or a copy-on-write disk
+may keep the old block. THREAT_MODEL.md says so.
+"""
+
+import fcntl
+import hashlib
+import os
+from pathlib import Path
+
+_DAY_MS = 86_400_000
+_MAGIC = b"kastana-salt-1 "
+_SALT_BYTES = 32
+# "kastana-salt-1 " + 10 digits of day number + " " + 64 hex digits + newline.
+_RECORD_BYTES = len(_MAGIC) + 10 + 1 + 2 * _SALT_BYTES + 1
+
+
+class SaltError(ValueError):
+    """The salt file is not one; it is never replaced silently."""
+
+
+class DaySalt:
+    """The salt of the current day, read from and ratcheted in one small file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it (mode 0600) with a random salt."""
+        self._path = path
+        self._day = -1
+        self._salt = bytearray(_SALT_BYTES)
+
+    def at(self, now_ms: int) -> bytes:
+        """
+        Return the salt of the day that `now_ms` lies in.
+
+        Raises:
+            SaltError: when the file is not a salt file.
+            OSError: when it cannot be read or written.
+
+        """
+        if now_ms // _DAY_MS > self._day:
+            self._turn(now_ms // _DAY_MS)
+        return bytes(self._salt)
+
+    def _turn(self, today: int) -> None:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # Edges turn the day at the same moment: one writes, the rest read.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            record = os.pread(descriptor, _RECORD_BYTES + 1, 0)
+            if record:
+                day, salt = _parse(record)
+            else:
+                day, salt = today, os.urandom(_SALT_BYTES)
+            fresh = ratchet(salt, today - day)
+            if not record or today > day:
+                day = max(today, day)
+                os.pwrite(descriptor, _format(day, fresh), 0)
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._salt[:] = fresh
+        self._day = day
+
+
+def ratchet(salt: bytes, days: int) -> bytes:
+    """Return the salt that follows after this many days; zero or less: itself."""
+    for _ in range(days):
+        salt = hashlib.blake2b(
+            salt, digest_size=_SALT_BYTES, person=b"kastana-day"
+        ).digest()
+    return salt
+
+
+def _format(day: int, salt: bytes) -> bytes:
+    return _MAGIC + f"{day:010d} {salt.hex()}\n".encode()
+
+
+def _parse(record: bytes) -> tuple[int, bytes]:
+    try:
+        if len(record) != _RECORD_BYTES or not record.startswith(_MAGIC):
+            raise ValueError  # noqa: TRY301 - one message for every way to be wrong
+        day, salt = record[len(_MAGIC) :].split()
+        return int(day), bytes.fromhex(salt.decode("ascii"))
+    except ValueError:
+        message = "the salt file is damaged; delete it to start a new day's pseudonyms"
+        raise SaltError(message) from None
