@@ -1,0 +1,1 @@
+"""WHO may speak to it: aiohttp, the command line, the pages."""

@@ -1,0 +1,194 @@
+"""`kastana sql`, `query`, `explain`, `doctor`, `version`: what only reads."""
+
+import sys
+import urllib.error
+import urllib.request
+from datetime import UTC, date, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from collector.diagnose import diagnose
+from collector.explain import ExplainError
+from collector.explain import explain as explain_record
+from collector.folder import Folder, FolderError
+from collector.options import F, Unreachable, data_option, open_folder
+from collector.runtime import build
+from pipeline.queries import load_views
+from schemas.settings import load_settings
+
+
+def _format(command: F) -> F:
+    """Give a command the option --format."""
+    return click.option(
+        "--format",
+        "fmt",
+        default="table",
+        show_default=True,
+        help="table, or any output format of ClickHouse: JSONEachRow, CSV, Parquet…",
+    )(command)
+
+
+@click.command()
+@click.argument("statement")
+@data_option
+@_format
+def sql(statement: str, data: str, fmt: str) -> None:
+    """Ask the running server's ClickHouse; `-` reads the statement from input."""
+    if statement == "-":
+        statement = sys.stdin.read()
+    _ask(open_folder(data), "/sql", {"sql": statement}, fmt)
+
+
+@click.command()
+@click.argument("name", required=False)
+@data_option
+@click.option("--site", default="", help="Only this site. [default: all]")
+@click.option("--from", "start", help="First day, YYYY-MM-DD. [default: 30 days ago]")
+@click.option("--to", "end", help="Last day, YYYY-MM-DD. [default: today, UTC]")
+@_format
+def query(  # noqa: PLR0913 - one parameter an option
+    name: str | None, data: str, site: str, start: str | None, end: str | None, fmt: str
+) -> None:
+    """Run a named view; without a NAME, list them."""
+    if name is None:
+        _print_table(
+            ["name", "title", "meaning"],
+            [[view.name, view.title, view.meaning] for view in load_views().values()],
+        )
+        return
+    today = datetime.now(UTC).date()
+    content = {
+        "name": name,
+        "site": site,
+        "start": _day(start, today - timedelta(days=30)),
+        "end": _day(end, today),
+    }
+    _ask(open_folder(data), "/query", content, fmt)
+
+
+@click.command()
+@click.argument("file", type=click.File("rb"))
+@data_option
+def explain(file: IO[bytes], data: str) -> None:
+    """
+    Tell what would become of captured requests; nothing is stored.
+
+    FILE (or -) holds one JSON object a line: method, target, headers as
+    [[name, value], …], body or body_b64, optionally peer and ts.
+    """
+    Path(data).mkdir(mode=0o700, parents=True, exist_ok=True)
+    doors = build(load_settings(None, {}, {"data": data}), open_folder(data)).doors
+    bad = False
+    for line in file:
+        if not line.strip():
+            continue
+        try:
+            told = explain_record(orjson.loads(line), doors)
+        except (ExplainError, orjson.JSONDecodeError) as error:
+            bad = True
+            words = str(error) if isinstance(error, ExplainError) else "not JSON"
+            told = {"error": {"code": "bad_record", "message": words, "field": ""}}
+        click.echo(orjson.dumps(told))
+    sys.exit(1 if bad else 0)
+
+
+@click.command()
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def doctor(data: str, *, as_json: bool) -> None:
+    """Check the installation; say in words what is wrong. Exit 1 if anything is."""
+    findings = diagnose(Path(data))
+    for finding in findings:
+        if as_json:
+            click.echo(orjson.dumps(finding.as_object()))
+        else:
+            mark = {"good": "✓", "warning": "!", "bad": "✗"}[finding.state]
+            click.echo(f"{mark} {finding.what}: {finding.words}")
+    sys.exit(1 if any(finding.state == "bad" for finding in findings) else 0)
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(metadata.version("kastana"))
+
+
+def _day(text: str | None, default: date) -> str:
+    if text is None:
+        return default.isoformat()
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise click.UsageError(f"{text!r} is not a day, YYYY-MM-DD") from None
+
+
+def _ask(folder: Folder, path: str, content: dict[str, Any], fmt: str) -> None:
+    wanted = "JSONCompactEachRowWithNames" if fmt == "table" else fmt
+    answer = call_keeper(folder, path, {**content, "format": wanted})
+    if fmt != "table":
+        sys.stdout.buffer.write(answer)
+        return
+    lines = [orjson.loads(line) for line in answer.splitlines()]
+    if lines:
+        _print_table(lines[0], lines[1:])
+
+
+def call_keeper(folder: Folder, path: str, content: dict[str, Any]) -> bytes:
+    """
+    Send a request to the folder's keeper; return its answer.
+
+    Raises:
+        click.ClickException: with the keeper's own words, or that it is away.
+
+    """
+    try:
+        address = folder.read_keeper()
+        token = folder.secret("admin.token").hex()
+    except FolderError as error:
+        raise Unreachable(str(error)) from None
+    request = urllib.request.Request(  # noqa: S310 - the keeper's own http URL
+        address.url + path,
+        data=orjson.dumps(content),
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    try:
+        with urllib.request.urlopen(request) as response:  # noqa: S310
+            body: bytes = response.read()
+            return body
+    except urllib.error.HTTPError as error:
+        told = orjson.loads(error.read())["error"]
+        raise click.ClickException(f"{told['code']}: {told['message']}") from None
+    except urllib.error.URLError:
+        message = f"the keeper at {address.url} does not answer; is the server running?"
+        raise Unreachable(message) from None
+
+
+def _print_table(names: list[str], rows: list[list[Any]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numeric = [
+        all(isinstance(row[i], int | float) for row in rows) and bool(rows)
+        for i in range(len(names))
+    ]
+    for name, right in zip(names, numeric, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console = Console()
+    if not console.is_terminal:
+        # Into a pipe or a file: as wide as it needs to be, never folded.
+        console = Console(width=10_000)
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()

@@ -1,0 +1,312 @@
+"""
+Step 2, decode: bytes and headers to events, or to a precise complaint.
+
+No aiohttp types here. Never trusts Content-Type: what clients really send is
+sniffed (JSON under text/plain, gzip without a header, JSON called a form).
+Every way to be wrong has a code of `schemas.outcome.INVALID`; the message names
+the field and never quotes what was in it.
+"""
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote_plus, unquote_to_bytes
+
+import msgspec
+import orjson
+
+from pipeline.clock import TimeError, occurred_ms, parse_time
+from schemas.event import EVENT_TYPES, AnyEvent, Event
+from schemas.outcome import Invalid
+
+_PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
+_NAMED = re.compile(r"field `([^`]*)`")
+_PLAIN_NAME = re.compile(r"^[a-z][a-z_]{0,31}\Z")
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_GZIP = b"\x1f\x8b"
+_BATCH_KEYS = frozenset({"events"})
+_CAMPAIGN_KEYS = ("source", "medium", "campaign", "term", "content", "id")
+_CONSENT_WORDS = frozenset(
+    {"preference", "statistics", "marketing", "precise_location"}
+)
+
+
+class DecodeError(ValueError):
+    """The whole request cannot be understood; `invalid` says why."""
+
+    def __init__(self, code: str, message: str, field: str = "") -> None:
+        super().__init__(f"{code}: {message}")
+        self.invalid = Invalid(code, message, field)
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """An event with its corrected time, ms since 1970 UTC."""
+
+    event: Event
+    occurred_ms: int
+
+
+def decode_body(
+    body: bytes, *, received_ms: int, max_bytes: int, max_events: int
+) -> list[Decoded | Invalid]:
+    """
+    Decode one event, an array of them, or `{"events": […], …}`.
+
+    Args:
+        body: the request's body, gzip or not.
+        received_ms: when it arrived, ms since 1970 UTC.
+        max_bytes: how large it may be when unpacked.
+        max_events: how many events it may hold.
+
+    Returns:
+        One entry an event, in order: the good and the bad.
+
+    Raises:
+        DecodeError: when nothing of the request can be read.
+        OverflowError: when it unpacks to more than `max_bytes`.
+
+    """
+    items, shared = _items(_json(unpack(body, max_bytes)))
+    if len(items) > max_events:
+        message = f"at most {max_events} events a request"
+        raise DecodeError("too_many_events", message)
+    return [
+        _event(item, shared, index, received_ms) for index, item in enumerate(items)
+    ]
+
+
+def decode_query(query: str, *, received_ms: int) -> Decoded | Invalid:
+    """
+    Decode the one event that a pixel's raw query string describes.
+
+    Names are those of the JSON form, flat: `utm_source` … for campaign,
+    `p.<key>` for a property, `consent=statistics,marketing` for what was granted
+    (what is not named was refused; `none` refuses all). `event` is `email_open`
+    unless it is given.
+    """
+    try:
+        item = _from_query(_pairs(query))
+    except DecodeError as error:
+        return error.invalid
+    return _event(item, {}, 0, received_ms, strict=False)
+
+
+def unpack(body: bytes, max_bytes: int) -> bytes:
+    """
+    Undo gzip that no header announced, within a bound.
+
+    Raises:
+        DecodeError: when the gzip data is broken.
+        OverflowError: when there is more than `max_bytes` in it.
+
+    """
+    if not body.startswith(_GZIP):
+        return body
+    unpacker = zlib.decompressobj(31)
+    try:
+        plain = unpacker.decompress(body, max_bytes + 1)
+    except zlib.error:
+        message = "the gzip data is damaged"
+        raise DecodeError("bad_encoding", message) from None
+    if len(plain) > max_bytes:
+        raise OverflowError
+    if not unpacker.eof:
+        message = "the gzip data is cut short"
+        raise DecodeError("bad_encoding", message)
+    if unpacker.unused_data:
+        message = "something follows the gzip data"
+        raise DecodeError("bad_encoding", message)
+    return plain
+
+
+def _json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    body = body.strip()
+    if not body:
+        message = "the body is empty"
+        raise DecodeError("empty_body", message)
+    if body.startswith(b"data="):
+        body = _form_data(body[5:].partition(b"&")[0])
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        # The parser's own message may quote the input.
+        message = f"is not JSON at character {error.pos}"
+        raise DecodeError("not_json", message) from None
+
+
+def _form_data(value: bytes) -> bytes:
+    plain = unquote_to_bytes(value.replace(b"+", b" "))
+    if plain.lstrip()[:1] in (b"{", b"["):
+        return plain
+    try:
+        return base64.b64decode(
+            plain.replace(b"-", b"+").replace(b"_", b"/") + b"=="[: -len(plain) % 4]
+        )
+    except binascii.Error:
+        message = "data= is neither JSON nor base64"
+        raise DecodeError("not_json", message) from None
+
+
+def _items(content: object) -> tuple[list[Any], dict[str, Any]]:
+    if isinstance(content, list):
+        return content, {}
+    if not isinstance(content, dict):
+        message = "an event is a JSON object"
+        raise DecodeError("not_an_event", message)
+    events = content.get("events")
+    if events is None:
+        return [content], {}
+    if not isinstance(events, list):
+        message = "events must be an array"
+        raise DecodeError("wrong_type", message, "events")
+    shared = {key: value for key, value in content.items() if key not in _BATCH_KEYS}
+    return events, shared
+
+
+def _event(
+    item: object,
+    shared: dict[str, Any],
+    index: int,
+    received_ms: int,
+    *,
+    strict: bool = True,
+) -> Decoded | Invalid:
+    if not isinstance(item, dict):
+        return Invalid("not_an_event", "an event is a JSON object", "", index)
+    if shared:
+        item = {**shared, **item}
+    site = item.get("site")
+    site = site if isinstance(site, str) else ""
+    try:
+        event: Event = msgspec.convert(item, AnyEvent, strict=strict)
+    except msgspec.ValidationError as error:
+        return _complaint(str(error), item, index, site)
+    try:
+        occurred = _time(event.occurred_at, "occurred_at")
+        sent = _time(event.sent_at, "sent_at")
+        if event.consent is not None:
+            _time(event.consent.updated_at, "consent.updated_at")
+        return Decoded(event, _occurred(occurred, sent, received_ms))
+    except DecodeError as error:
+        bad = error.invalid
+        return Invalid(bad.code, bad.message, bad.field, index, site)
+
+
+def _time(value: int | str | None, field: str) -> int | None:
+    if value is None:
+        return None
+    try:
+        return parse_time(value)
+    except TimeError as error:
+        raise DecodeError("bad_time", str(error), field) from None
+
+
+def _occurred(occurred: int | None, sent: int | None, received_ms: int) -> int:
+    try:
+        return occurred_ms(occurred, sent, received_ms)
+    except TimeError as error:
+        raise DecodeError("bad_time", str(error), "occurred_at") from None
+
+
+def _complaint(text: str, item: dict[str, Any], index: int, site: str) -> Invalid:
+    """Translate msgspec's words into a code, a field and words of our own."""
+    found = _PATH.search(text)
+    path = found.group(1) if found else ""
+    words = text[: found.start()] if found else text
+    named = _NAMED.search(words)
+    name = named.group(1) if named else ""
+    # A key the sender made up may itself be personal data: say it back only if
+    # it looks like a field's name.
+    shown = name if _PLAIN_NAME.match(name) else ""
+    inner = f"{path}.{shown}".strip(".") if shown else path
+    if words.startswith("Object contains unknown field"):
+        what = f"{shown} is not a field here" if shown else "a field is not known here"
+        return Invalid("unknown_field", what, inner, index, site)
+    if words.startswith("Object missing required field"):
+        return Invalid("missing_field", f"{shown} is required", inner, index, site)
+    if path == "event":
+        if isinstance(item.get("event"), str):
+            known = ", ".join(EVENT_TYPES)
+            return Invalid("unknown_event", f"known are: {known}", path, index, site)
+        return Invalid("wrong_type", "event must be a text", path, index, site)
+    return Invalid(_code(words), _plain(words), path, index, site)
+
+
+def _code(words: str) -> str:
+    if "matching regex" in words or "Invalid enum" in words:
+        return "bad_format"
+    if "of length" in words:
+        return "too_long" if "<=" in words else "bad_format"
+    if ">=" in words or "<=" in words or "out of range" in words:
+        return "out_of_range"
+    return "wrong_type"
+
+
+def _plain(words: str) -> str:
+    if words.startswith("Invalid enum value"):
+        return "is not one of the allowed words"
+    return words.replace("`", "").replace("Expected", "expected", 1)
+
+
+def _pairs(query: str) -> dict[str, str]:
+    if not query:
+        message = "the query is empty"
+        raise DecodeError("empty_body", message)
+    if _BAD_PERCENT.search(query):
+        message = "a % is not followed by two hexadecimal digits"
+        raise DecodeError("bad_query", message)
+    pairs: dict[str, str] = {}
+    for part in query.split("&"):
+        if not part:
+            continue
+        key, _, value = part.partition("=")
+        try:
+            key = unquote_plus(key, errors="strict")
+            text = unquote_plus(value, errors="strict")
+            # Bytes that nobody percent-encoded come as lone surrogates.
+            part.encode()
+        except UnicodeError:
+            message = "the query is not UTF-8"
+            raise DecodeError("bad_query", message) from None
+        if key in pairs:
+            shown = key if _PLAIN_NAME.match(key) else ""
+            message = "a key is given twice"
+            raise DecodeError("repeated_key", message, shown)
+        pairs[key] = text
+    return pairs
+
+
+def _from_query(pairs: dict[str, str]) -> dict[str, Any]:
+    item: dict[str, Any] = {"event": "email_open"}
+    campaign: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    for key, value in pairs.items():
+        if key == "consent":
+            # An empty list is a template that was not filled in: it says nothing.
+            if value.strip():
+                item["consent"] = _consent_words(value.split(","))
+        elif key.startswith("p."):
+            properties[key[2:]] = value
+        elif key.startswith("utm_") and key[4:] in _CAMPAIGN_KEYS:
+            campaign[key[4:]] = value
+        elif key in ("occurred_at", "sent_at") and value.isdecimal():
+            item[key] = int(value[:16])
+        else:
+            item[key] = value
+    if campaign:
+        item["campaign"] = campaign
+    if properties:
+        item["properties"] = properties
+    return item
+
+
+def _consent_words(words: Iterable[str]) -> dict[str, bool]:
+    given = {word.strip() for word in words} - {"", "none", "essential"}
+    for word in given - _CONSENT_WORDS:
+        shown = word if _PLAIN_NAME.match(word) else "a word"
+        message = f"{shown} is not a consent category"
+        raise DecodeError("bad_format", message, "consent")
+    return {word: word in given for word in sorted(_CONSENT_WORDS)}

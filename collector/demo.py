@@ -1,0 +1,139 @@
+"""
+The demo site's two questions to the keeper, and its pages.
+
+`POST /demo/explain` tells what the doors make of a request just sent, by the
+doors' own code; `GET /demo/row/<event id>` gives the row that was kept, for the
+demo site only.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from collector.admin import Holder
+from collector.doors import Call
+from collector.explain import explain_call
+from collector.runtime import Runtime
+from collector.sites import DEMO_SITE
+from pipeline.clock import now_ms
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_EVENT_ID = re.compile(r"^[0-9a-f-]{36}\Z")
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+_ROW_SQL = (
+    "SELECT * FROM kastana.events FINAL "
+    "WHERE site = {site:String} AND event_id = {id:UUID} LIMIT 1"
+)
+
+
+class ExplainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The request a page just made: path with query, and body."""
+
+    method: str
+    target: str
+    body: str = ""
+
+
+class Demo:
+    """The handlers of the demo site."""
+
+    def __init__(self, runtime: Runtime, holder: Holder) -> None:
+        """Bind the demo to the doors and the store."""
+        self._doors = runtime.doors
+        self._holder = holder
+        self._collector = runtime.settings.base_url
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Tell what becomes of a request with this browser's own headers."""
+        try:
+            asked = msgspec.json.decode(await request.read(), type=ExplainRequest)
+        except msgspec.MsgspecError:
+            return web.json_response(
+                {"error": "expected {method, target, body}"}, status=400
+            )
+        path, _, query = asked.target.partition("?")
+        transport = request.transport
+        peer = transport.get_extra_info("peername") if transport is not None else None
+        call = Call(
+            headers=list(request.headers.items()),
+            peer=str(peer[0]) if isinstance(peer, tuple) else "",
+            query=query,
+            received_ms=now_ms(),
+        )
+        body = asked.body.encode("utf-8", "replace")
+        told = explain_call(asked.method, path, call, body, self._doors)
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
+
+    async def row(self, request: web.Request) -> web.Response:
+        """Give a row of the demo site that the store has kept."""
+        event_id = request.match_info["event_id"]
+        store = self._holder.store
+        if store is None or not _EVENT_ID.match(event_id):
+            return web.json_response({"error": "no such row"}, status=404)
+        body = await asyncio.to_thread(
+            store.query,
+            _ROW_SQL,
+            "JSONEachRow",
+            parameters={"site": DEMO_SITE, "id": event_id},
+        )
+        if not body.strip():
+            return web.json_response({"error": "not stored yet"}, status=404)
+        return web.Response(body=body.strip(), content_type="application/json")
+
+    async def config(self, _request: web.Request) -> web.Response:
+        """Give the pages the collector's address and the demo site's name."""
+        return web.json_response({"collector": self._collector, "site": DEMO_SITE})
+
+
+def demo_routes(runtime: Runtime, holder: Holder) -> list[web.RouteDef]:
+    """Return the routes of the demo site."""
+    demo = Demo(runtime, holder)
+    folder = Path(str(resources.files("collector") / "pages" / "demo"))
+    routes = [
+        web.post("/demo/explain", demo.explain),
+        web.get("/demo/row/{event_id}", demo.row),
+        web.get("/demo/config", demo.config),
+        web.get("/demo", _to_index),
+        web.get("/", _to_index),
+    ]
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name = path.relative_to(folder).as_posix()
+            handler = _page(path, runtime.settings.base_url)
+            routes.append(web.get(f"/demo/{name}", handler))
+            if name.endswith("index.html"):
+                short = name.removesuffix("index.html")
+                routes.append(web.get(f"/demo/{short}", handler))
+    return routes
+
+
+async def _to_index(_request: web.Request) -> web.Response:
+    return web.Response(status=302, headers={"Location": "/demo/"})
+
+
+def _page(path: Path, collector: str) -> Handler:
+    page = path.read_text(encoding="utf-8") if path.suffix == ".html" else ""
+
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        if path.suffix == ".html":
+            # The only thing a page cannot know by itself.
+            text = page.replace("{{collector}}", collector)
+            return web.Response(
+                text=text.replace("{{site}}", DEMO_SITE),
+                content_type="text/html",
+                headers=_PAGE_HEADERS,
+            )
+        return web.FileResponse(path, headers=_PAGE_HEADERS)
+
+    return handle

@@ -1,0 +1,146 @@
+"""
+`kastana doctor`: what is wrong with an installation, in words.
+"""
+
+import shutil
+import stat
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from collector.assets import NAMES, AssetError, load_asset
+from collector.folder import Folder, FolderError
+from pipeline.clock import now_ms
+from pipeline.location import Locator
+from pipeline.minimise import TRANSFORM_NAMES
+from pipeline.salt import DaySalt, SaltError
+from schemas.policy import PolicyError, load_policy
+from schemas.site import SiteError, parse_sites
+
+_LOW_SPACE_BYTES = 1 << 30
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at, and how it is."""
+
+    what: str
+    state: Literal["good", "warning", "bad"]
+    words: str
+
+    def as_object(self) -> dict[str, str]:
+        """Return the finding for JSON."""
+        return {"what": self.what, "state": self.state, "words": self.words}
+
+
+def diagnose(data: Path) -> list[Finding]:
+    """Look at policy, tracker, data folder, secrets, sites, geo and processes."""
+    findings = [_policy(), _tracker()]
+    if not data.is_dir():
+        words = f"{data} does not exist yet; `kastana serve` makes it"
+        return [*findings, Finding("data folder", "warning", words)]
+    folder = Folder(data)
+    return [
+        *findings,
+        _space(folder),
+        _secrets(folder),
+        _salt(folder),
+        _sites(folder),
+        _geo(folder),
+        _spool(folder),
+        _keeper(folder),
+    ]
+
+
+def _policy() -> Finding:
+    try:
+        policy = load_policy()
+    except PolicyError as error:
+        return Finding("policy", "bad", str(error))
+    missing = [name for name in policy.transforms if name not in TRANSFORM_NAMES]
+    if missing:
+        return Finding("policy", "bad", f"no code for transforms {missing}")
+    return Finding("policy", "good", f"version {policy.version}")
+
+
+def _tracker() -> Finding:
+    try:
+        sizes = [len(load_asset(name).packed) for name in NAMES]
+    except AssetError as error:
+        return Finding("tracker", "bad", str(error))
+    return Finding("tracker", "good", f"built; {sizes[0]} bytes compressed")
+
+
+def _space(folder: Folder) -> Finding:
+    free = shutil.disk_usage(folder.root).free
+    words = f"{free / 1e9:.1f} GB free under {folder.root}"
+    return Finding("disk", "good" if free > _LOW_SPACE_BYTES else "bad", words)
+
+
+def _secrets(folder: Folder) -> Finding:
+    for path in folder.secrets.iterdir():
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            words = f"secrets/{path.name} can be read by others; chmod 600 it"
+            return Finding("secrets", "bad", words)
+    try:
+        for name in ("visitor.key", "link.key", "admin.token"):
+            folder.secret(name)
+    except FolderError as error:
+        return Finding("secrets", "bad", str(error))
+    return Finding("secrets", "good", "present, readable by their owner alone")
+
+
+def _salt(folder: Folder) -> Finding:
+    try:
+        DaySalt(folder.salt).at(now_ms())
+    except (SaltError, OSError) as error:
+        return Finding("day's salt", "bad", str(error))
+    return Finding("day's salt", "good", "of today")
+
+
+def _sites(folder: Folder) -> Finding:
+    if not folder.sites.exists():
+        words = "none yet; `kastana site add example.com`"
+        return Finding("sites", "warning", words)
+    try:
+        sites = parse_sites(folder.sites.read_text(encoding="utf-8"))
+    except SiteError as error:
+        return Finding("sites", "bad", str(error))
+    return Finding("sites", "good", ", ".join(sorted(sites)))
+
+
+def _geo(folder: Folder) -> Finding:
+    locator = Locator(sorted(folder.geo.glob("*.mmdb")))
+    if locator.available:
+        credit = "; ".join(line.text for line in locator.attributions) or "ready"
+        return Finding("locations", "good", credit)
+    words = (
+        f"{locator.problem or 'no city database'}; countries come from the browser's "
+        "time zone (`make geo` fetches a database)"
+    )
+    return Finding("locations", "warning", words)
+
+
+def _spool(folder: Folder) -> Finding:
+    failed = list((folder.spool / "failed").glob("*.ndjson"))
+    if failed:
+        words = f"{len(failed)} segments were refused; see spool/failed/*.reason"
+        return Finding("spool", "bad", words)
+    waiting = len(list((folder.spool / "sealed").glob("*.ndjson")))
+    return Finding("spool", "good", f"{waiting} segments wait for the store")
+
+
+def _keeper(folder: Folder) -> Finding:
+    try:
+        address = folder.read_keeper()
+    except FolderError as error:
+        return Finding("keeper", "warning", str(error))
+    try:
+        with urllib.request.urlopen(address.url + "/health/ready", timeout=5):  # noqa: S310 - the keeper's own http URL
+            return Finding("keeper", "good", f"ready on {address.url}")
+    except urllib.error.HTTPError:
+        return Finding("keeper", "bad", f"{address.url}: the store is away")
+    except (urllib.error.URLError, TimeoutError):
+        return Finding("keeper", "warning", f"{address.url} does not answer")

@@ -1,0 +1,251 @@
+"""
+What the doors do with a request, without a web server: the code path that the
+handlers of `receive` and `kastana explain` share.
+
+A `Call` is a request as it stood on the wire; a `Verdict` is what to answer and
+which rows would stay. Nothing is stored here.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from collector.decode import Decoded, DecodeError, decode_body, decode_query
+from collector.links import Link, LinkError, read_link
+from collector.sites import Sites
+from pipeline.address import TrustedProxies, client_address
+from pipeline.clock import hour_text
+from pipeline.ids import uuid7
+from pipeline.process import Processor, Result
+from schemas.consent import ConsentClaim
+from schemas.event import EmailClick
+from schemas.outcome import Invalid
+from schemas.policy import Policy
+from schemas.raw_event import READ_HEADERS, RawEvent
+from schemas.row import CountRow, Row
+from schemas.settings import Settings
+from schemas.site import Site
+
+# Bodies of these types are ours to understand; of others only if they are JSON.
+_KNOWN_TYPES = ("application/json", "text/", "application/x-www-form-urlencoded")
+
+
+class Call:
+    """A request as it stood on the wire; its repr says nothing."""
+
+    __slots__ = ("headers", "peer", "query", "received_ms")
+
+    def __init__(
+        self,
+        *,
+        headers: Sequence[tuple[str, str]],
+        peer: str,
+        query: str,
+        received_ms: int,
+    ) -> None:
+        """
+        Keep the parts of a request.
+
+        Args:
+            headers: names and values in wire order.
+            peer: address of the other end of the connection.
+            query: the raw query string, still percent-encoded.
+            received_ms: when it arrived, ms since 1970 UTC.
+
+        """
+        self.headers = headers
+        self.peer = peer
+        self.query = query
+        self.received_ms = received_ms
+
+    def __repr__(self) -> str:
+        """Say nothing: reprs end up in logs and tracebacks."""
+        return "<Call>"
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, None when it is absent."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One entry an event, in order, and an error when nothing was understood."""
+
+    results: tuple[Result | Invalid, ...] = ()
+    error: Invalid | None = None
+    status: int = 202
+    target: str = ""
+
+    @property
+    def good(self) -> tuple[Result, ...]:
+        """The events that were understood, whatever became of them."""
+        return tuple(one for one in self.results if isinstance(one, Result))
+
+    @property
+    def bad(self) -> tuple[Invalid, ...]:
+        """The events that were not."""
+        return tuple(one for one in self.results if isinstance(one, Invalid))
+
+
+class Doors:
+    """Turns calls into verdicts; one for each process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        policy: Policy,
+        sites: Sites,
+        processor: Processor,
+        link_key: bytes,
+    ) -> None:
+        """Bind the doors to what they need."""
+        self._settings = settings
+        self._policy = policy
+        self.sites = sites
+        self._processor = processor
+        self._link_key = link_key
+        self._trusted = TrustedProxies.of(settings.trusted_proxies)
+
+    def address(self, call: Call) -> str:
+        """Return the client's address: the peer's, or what its proxy says."""
+        return client_address(call.peer, call.headers, self._trusted)
+
+    def events(self, call: Call, body: bytes) -> Verdict:
+        """`POST /e`: one event or many."""
+        try:
+            decoded = decode_body(
+                body,
+                received_ms=call.received_ms,
+                max_bytes=self._settings.max_body_bytes,
+                max_events=self._settings.max_events,
+            )
+        except DecodeError as error:
+            if _foreign(call, error.invalid):
+                message = "send JSON, in application/json or text/plain"
+                return Verdict(error=Invalid("unsupported_type", message), status=415)
+            return Verdict(error=error.invalid, status=400)
+        except OverflowError:
+            return Verdict(error=too_large(self._settings), status=413)
+        door = "script" if call.header("origin") is not None else "server"
+        results = tuple(
+            self._one(call, one, index, door) for index, one in enumerate(decoded)
+        )
+        if decoded and all(isinstance(one, Invalid) for one in results):
+            first = next(one for one in results if isinstance(one, Invalid))
+            return Verdict(results, first, 400)
+        return Verdict(results)
+
+    def pixel(self, call: Call) -> Verdict:
+        """`GET /p.gif`: one event in the query."""
+        decoded = decode_query(call.query, received_ms=call.received_ms)
+        return Verdict((self._one(call, decoded, 0, "pixel"),), status=200)
+
+    def redirect(self, call: Call, signed: str) -> Verdict:
+        """`GET /r/<signed>`: an e-mail click, and where it leads."""
+        try:
+            link = read_link(signed, self._link_key)
+        except LinkError as error:
+            return Verdict(error=Invalid("bad_signature", str(error)), status=400)
+        event = EmailClick(
+            site=link.site,
+            target_url=link.target,
+            mailing=link.mailing,
+            recipient=link.recipient,
+            consent=_consent(link),
+        )
+        one = self._one(call, Decoded(event, call.received_ms), 0, "redirect")
+        return Verdict((one,), status=302, target=link.target)
+
+    def _one(
+        self, call: Call, decoded: Decoded | Invalid, index: int, door: str
+    ) -> Result | Invalid:
+        if isinstance(decoded, Invalid):
+            return decoded
+        event = decoded.event
+        site = self.sites.get(event.site)
+        bad = _refusal(site, call, index, event.site)
+        if bad is not None or site is None:
+            return bad or Invalid("unknown_site", "the site is unknown", "site", index)
+        raw = RawEvent(
+            event=event,
+            event_id=event.event_id or uuid7(call.received_ms),
+            door=door,
+            address=self.address(call),
+            user_agent=call.header("user-agent") or "",
+            referer=call.header("referer") or "",
+            headers=_read_headers(call),
+            occurred_ms=decoded.occurred_ms,
+            received_ms=call.received_ms,
+        )
+        return self._processor.process(raw, site)
+
+    def rows(self, verdict: Verdict, call: Call) -> list[Row | CountRow]:
+        """Return what is to be spooled: rows, counters, and errors by site."""
+        rows: list[Row | CountRow] = [result.row for result in verdict.good]
+        # Unknown sites are counted in the metrics alone: otherwise anyone could
+        # fill the store with names.
+        rows.extend(
+            self._invalid_row(bad, call.received_ms)
+            for bad in verdict.bad
+            if self.sites.get(bad.site) is not None
+        )
+        return rows
+
+    def _invalid_row(self, bad: Invalid, received_ms: int) -> CountRow:
+        return CountRow(
+            event_name="",
+            site=bad.site,
+            occurred_at=hour_text(received_ms),
+            outcome="invalid",
+            outcome_reasons=[bad.code],
+            policy_version=self._policy.version,
+            geo_country_iso_code="",
+            device_type="",
+            url_path="",
+            events=1,
+        )
+
+
+def too_large(settings: Settings) -> Invalid:
+    """Return the complaint about a body over the limit."""
+    message = f"at most {settings.max_body_bytes} bytes, unpacked"
+    return Invalid("too_large", message)
+
+
+def _refusal(site: Site | None, call: Call, index: int, name: str) -> Invalid | None:
+    if site is None:
+        message = "the site is not configured here (kastana site add)"
+        return Invalid("unknown_site", message, "site", index)
+    if not site.allows(call.header("origin")):
+        message = "the site does not accept pages of this origin"
+        return Invalid("origin_not_allowed", message, "site", index, name)
+    return None
+
+
+def _read_headers(call: Call) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in call.headers:
+        key = name.lower()
+        if key not in READ_HEADERS:
+            continue
+        # Several Sec-GPC headers with one "1" among them mean "1".
+        if key not in found or value == "1":
+            found[key] = value
+    return found
+
+
+def _foreign(call: Call, invalid: Invalid) -> bool:
+    kind = (call.header("content-type") or "").strip().lower()
+    return (
+        invalid.code == "not_json" and bool(kind) and not kind.startswith(_KNOWN_TYPES)
+    )
+
+
+def _consent(link: Link) -> ConsentClaim | None:
+    if link.consent is None:
+        return None
+    return ConsentClaim(
+        preference="preference" in link.consent,
+        statistics="statistics" in link.consent,
+        marketing="marketing" in link.consent,
+        precise_location="precise_location" in link.consent,
+    )

@@ -1,0 +1,108 @@
+"""
+What would become of a request: the doors' own code path, nothing stored.
+
+Reads requests in the form of the captures (one JSON object: method, target,
+headers as [[name, value], …], body or body_b64, optionally peer and ts). Serves
+`kastana explain`, the golden tests and the demo page's live panel.
+"""
+
+import base64
+import binascii
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from collector.doors import Call, Doors, Verdict
+from pipeline.clock import now_ms
+from pipeline.process import Result
+from schemas.outcome import Invalid
+
+
+class ExplainError(ValueError):
+    """A record that is not a captured request."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A captured request; other keys of the record are not read."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str | None = None
+    body_b64: str | None = None
+    peer: str = "127.0.0.1"
+    ts: float | None = None
+
+
+def explain(content: object, doors: Doors) -> dict[str, Any]:
+    """
+    Return status, outcome and reasons of each event, and the rows.
+
+    Raises:
+        ExplainError: when the record is not a captured request.
+
+    """
+    try:
+        record = msgspec.convert(content, Record)
+        body = _body(record)
+    except (msgspec.ValidationError, binascii.Error) as error:
+        message = f"not a captured request: {error}"
+        raise ExplainError(message) from None
+    path, _, query = record.target.partition("?")
+    call = Call(
+        headers=record.headers,
+        peer=record.peer,
+        query=query,
+        received_ms=now_ms() if record.ts is None else round(record.ts * 1000),
+    )
+    return explain_call(record.method.upper(), path, call, body, doors)
+
+
+def explain_call(
+    method: str, path: str, call: Call, body: bytes, doors: Doors
+) -> dict[str, Any]:
+    """Return what would be answered to this call, and what would stay of it."""
+    verdict = _verdict(method, path, call, body, doors)
+    told: dict[str, Any] = {
+        "status": verdict.status,
+        "events": [_told(one) for one in verdict.results],
+    }
+    if verdict.error is not None:
+        told["error"] = _complaint(verdict.error)
+    return told
+
+
+def _verdict(method: str, path: str, call: Call, body: bytes, doors: Doors) -> Verdict:
+    if path == "/e" and method == "POST":
+        return doors.events(call, body)
+    if path == "/p.gif" and method == "GET":
+        return doors.pixel(call)
+    if path.startswith("/r/") and method in ("GET", "HEAD"):
+        return doors.redirect(call, unquote(path.removeprefix("/r/")))
+    message = "no door answers this method and path"
+    return Verdict(error=Invalid("not_found", message), status=404)
+
+
+def _told(one: Result | Invalid) -> dict[str, Any]:
+    if isinstance(one, Invalid):
+        return {"outcome": "invalid", **_complaint(one)}
+    return {
+        "outcome": one.outcome,
+        "reasons": list(one.reasons),
+        "row": msgspec.structs.asdict(one.row),
+    }
+
+
+def _complaint(invalid: Invalid) -> dict[str, str]:
+    return {
+        "code": invalid.code,
+        "message": invalid.message,
+        "field": invalid.field,
+    }
+
+
+def _body(record: Record) -> bytes:
+    if record.body_b64 is not None:
+        return base64.b64decode(record.body_b64, validate=True)
+    return (record.body or "").encode("utf-8", "surrogatepass")

@@ -1,0 +1,125 @@
+"""
+The data folder: where everything that lasts lies, readable by its owner alone.
+
+    spool/    segments on their way to the store
+    engine/   the embedded ClickHouse
+    secrets/  keys and the day's salt, 0600 each
+    geo/      city databases
+    metrics/  the processes' counters
+    sites.toml, keeper.json
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+import orjson
+
+
+class FolderError(Exception):
+    """The data folder cannot be used as it is."""
+
+
+class KeeperAddress(msgspec.Struct, frozen=True):
+    """How the command line reaches the keeper that runs on this folder."""
+
+    url: str
+    clickhouse_url: str
+    pid: int
+
+
+class Folder:
+    """Paths and small files under one data folder."""
+
+    def __init__(self, root: Path) -> None:
+        """Make the folder and its parts; 0700."""
+        self.root = root.absolute()
+        self.spool = self.root / "spool"
+        self.engine = self.root / "engine"
+        self.secrets = self.root / "secrets"
+        self.geo = self.root / "geo"
+        self.metrics = self.root / "metrics"
+        self.scratch = self.root / "scratch"
+        self.sites = self.root / "sites.toml"
+        try:
+            for path in (
+                self.root,
+                self.spool,
+                self.engine,
+                self.secrets,
+                self.geo,
+                self.metrics,
+                self.scratch,
+            ):
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{error.filename}: {error.strerror}"
+            raise FolderError(message) from error
+
+    @property
+    def salt(self) -> Path:
+        """The day's salt; only pipeline/salt.py reads and writes it."""
+        return self.secrets / "day.salt"
+
+    def secret(self, name: str) -> bytes:
+        """
+        Return the 32 bytes of a secret, made at first use.
+
+        Several processes may ask at the same moment: one makes the file, under
+        another name first, so that nobody ever reads half of it.
+        """
+        path = self.secrets / name
+        if not path.exists():
+            draft = self.secrets / f".{name}.{os.getpid()}"
+            write_private(draft, secrets.token_hex(32) + "\n")
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        text = path.read_text(encoding="ascii").strip()
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            key = b""
+        if len(key) != 32:  # noqa: PLR2004 - 256 bits
+            message = f"secrets/{name} is not 64 hexadecimal digits"
+            raise FolderError(message)
+        return key
+
+    def write_keeper(self, address: KeeperAddress) -> None:
+        """Leave word where the keeper listens."""
+        draft = self.root / ".keeper.json"
+        write_private(draft, orjson.dumps(msgspec.to_builtins(address)).decode())
+        draft.replace(self.root / "keeper.json")
+
+    def read_keeper(self) -> KeeperAddress:
+        """
+        Return where the keeper of this folder listens.
+
+        Raises:
+            FolderError: when none has left word.
+
+        """
+        try:
+            content = (self.root / "keeper.json").read_bytes()
+        except FileNotFoundError as error:
+            message = (
+                f"no keeper has run on {self.root}; start `kastana serve` or name "
+                "its folder with --data"
+            )
+            raise FolderError(message) from error
+        return msgspec.json.decode(content, type=KeeperAddress)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, and sync it."""
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600
+    )
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

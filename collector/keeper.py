@@ -1,0 +1,189 @@
+"""
+The keeper: the one owner of the store. It loads segments, answers analysts, and
+serves metrics and the demo on its own listener.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Iterator
+
+from aiohttp import web
+
+from collector.admin import admin_routes
+from collector.clickhouse_http import clickhouse_app
+from collector.demo import demo_routes
+from collector.folder import Folder, FolderError, KeeperAddress
+from collector.listen import listening, until_told
+from collector.metrics import count, show
+from collector.runtime import Runtime, build
+from collector.sites import ensure_demo_site
+from pipeline.load import Loader
+from pipeline.migrate import migrate
+from pipeline.spool import make_folders, waiting_bytes
+from pipeline.store import Store, StoreUnavailable
+from schemas.ddl import DEDUPLICATION_WINDOW
+from schemas.settings import Settings
+
+_log = logging.getLogger("kastana.keeper")
+_LOAD_EVERY_S = 0.2
+_OPEN_AGAIN_S = 2.0
+
+
+class Shelf:
+    """Where the store stands once it could be opened; empty until then."""
+
+    def __init__(self) -> None:
+        self.store: Store | None = None
+        self.loader: Loader | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why the store cannot be used now; empty when it can."""
+        if self.store is None or self.loader is None:
+            return "the store is not open yet"
+        return self.loader.problem
+
+
+async def run_keeper(settings: Settings, folder: Folder) -> None:
+    """
+    Own the store and serve the admin listeners until told to end.
+
+    An embedded engine must open, or the keeper ends with words; a server may be
+    away: the keeper serves, says so in its health, and tries again.
+
+    Raises:
+        ListenError, FolderError, PolicyError, DriftError, StoreUnavailable.
+
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(_alone(folder))
+        make_folders(folder.spool)
+        if settings.demo:
+            ensure_demo_site(folder.sites, _demo_origins(settings))
+        runtime = build(settings, folder)
+        shelf = Shelf()
+        if not settings.clickhouse_url:
+            await asyncio.to_thread(_open, runtime, shelf)
+        stack.callback(_close, shelf)
+        loading = asyncio.create_task(_load_for_ever(runtime, shelf))
+        stack.push_async_callback(_cancel, loading)
+        admin = await stack.enter_async_context(_serve_admin(runtime, shelf))
+        clickhouse = await stack.enter_async_context(_serve_sql(runtime, shelf))
+        folder.write_keeper(
+            KeeperAddress(
+                f"http://{admin}",
+                f"http://{clickhouse}" if clickhouse else "",
+                os.getpid(),
+            )
+        )
+        _log.info("keeping on %s", admin)
+        await _first_of(until_told(), loading)
+
+
+def data_source(settings: Settings, folder: Folder) -> str:
+    """Return the store's DSN: the server's URL, or the embedded engine's folder."""
+    return settings.clickhouse_url or f"chdb://{folder.engine}"
+
+
+@contextlib.contextmanager
+def _alone(folder: Folder) -> Iterator[None]:
+    """Hold the folder's keeper lock; a second keeper is refused with words."""
+    lock = os.open(
+        folder.root / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        message = f"another keeper is running on {folder.root}"
+        raise FolderError(message) from None
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _open(runtime: Runtime, shelf: Shelf) -> None:
+    settings, folder = runtime.settings, runtime.folder
+    store = Store.open(data_source(settings, folder), scratch=folder.scratch)
+    try:
+        migrate(store, runtime.policy)
+        store.check_tables(dict.fromkeys(runtime.policy.tables, DEDUPLICATION_WINDOW))
+    except BaseException:
+        store.close()
+        raise
+    shelf.loader = Loader(
+        folder.spool, store, runtime.headers, settings.spool_keep_seconds
+    )
+    shelf.store = store
+
+
+def _close(shelf: Shelf) -> None:
+    if shelf.store is not None:
+        shelf.store.close()
+
+
+async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
+    while True:
+        if shelf.loader is None:
+            try:
+                await asyncio.to_thread(_open, runtime, shelf)
+            except StoreUnavailable as error:
+                _log.warning("the store is away: %s", error)
+                show("kastana_store_up", 0)
+                await asyncio.sleep(_OPEN_AGAIN_S)
+            continue
+        done = await asyncio.to_thread(shelf.loader.run_once)
+        count("kastana_loaded_segments_total", by=done.segments)
+        count("kastana_loaded_rows_total", by=done.rows)
+        count("kastana_failed_segments_total", by=done.failed)
+        show("kastana_store_up", 0 if shelf.problem else 1)
+        show("kastana_spool_bytes", waiting_bytes(runtime.folder.spool))
+        await asyncio.sleep(_LOAD_EVERY_S)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _first_of(told: Awaitable[None], loading: asyncio.Task[None]) -> None:
+    """Wait for the signal; if loading dies first, die of the same."""
+    waiting = asyncio.ensure_future(told)
+    done, _ = await asyncio.wait(
+        {waiting, loading}, return_when=asyncio.FIRST_COMPLETED
+    )
+    if loading in done:
+        waiting.cancel()
+        loading.result()
+
+
+@contextlib.asynccontextmanager
+async def _serve_admin(runtime: Runtime, shelf: Shelf) -> AsyncIterator[str]:
+    app = web.Application(client_max_size=runtime.settings.max_body_bytes)
+    app.router.add_routes(admin_routes(runtime, shelf))
+    if runtime.settings.demo:
+        app.router.add_routes(demo_routes(runtime, shelf))
+    async with listening(app, runtime.settings.keeper_listen) as address:
+        yield address
+
+
+@contextlib.asynccontextmanager
+async def _serve_sql(runtime: Runtime, shelf: Shelf) -> AsyncIterator[str]:
+    if not runtime.settings.clickhouse_listen or shelf.store is None:
+        # With a server store the server's own HTTP interface is the one to ask.
+        yield ""
+        return
+    app = clickhouse_app(shelf.store)
+    async with listening(app, runtime.settings.clickhouse_listen) as address:
+        yield address
+
+
+def _demo_origins(settings: Settings) -> tuple[str, ...]:
+    port = settings.keeper_listen.rpartition(":")[2]
+    own = f"http://{settings.keeper_listen}"
+    return tuple(dict.fromkeys((own, f"http://localhost:{port}")))
