@@ -35,8 +35,10 @@ from schemas.event import (
     FileDownload,
     LinkClick,
 )
+from schemas.outcome import Grant
 from schemas.raw_event import RawEvent
 
+_NO_CAMPAIGN = Campaign()
 _ZONES = frozenset(zoneinfo.available_timezones())
 
 
@@ -57,12 +59,18 @@ class Facts(msgspec.Struct, frozen=True):
     target_path: str
 
 
-def enrich(raw: RawEvent, locator: Locator) -> Facts:
+def enrich(raw: RawEvent, grant: Grant, locator: Locator) -> Facts:
     """Derive the coarse facts of one event; pure but for the locator's file."""
     event = raw.event
     mail = isinstance(event, EmailOpen | EmailClick)
     url = clean_url(page_url(raw))
-    campaign = _merge(event.campaign, url.campaign)
+    # Without a pseudonym no campaign is read, not even to name the source: which
+    # mailing someone came from is what an anonymous row must not tell.
+    campaign = (
+        _merge(event.campaign, url.campaign)
+        if grant.outcome == "identified"
+        else _NO_CAMPAIGN
+    )
     target = getattr(event, "target_url", "")
     domain, path = (
         clean_target(target)
@@ -74,7 +82,7 @@ def enrich(raw: RawEvent, locator: Locator) -> Facts:
         # are the proxy's, and would be put down as the reader's.
         client_address="" if mail else truncate(raw.address),
         location=NOWHERE if mail else _locate(event, raw.address, locator),
-        device=parse_device(raw.user_agent, _hints(raw.headers)),
+        device=_device(raw),
         screen_class=screen_class(event.screen or ""),
         viewport_class=screen_class(event.viewport or ""),
         language=primary_language(
@@ -104,6 +112,14 @@ def page_url(raw: RawEvent) -> str:
     if raw.door == "pixel" and not isinstance(event, EmailOpen):
         return raw.referer
     return ""
+
+
+def _device(raw: RawEvent) -> Device:
+    device = parse_device(raw.user_agent, _hints(raw.headers))
+    if raw.door == "server" and device.is_robot:
+        # The program that a server runs says nothing of the visitor's device.
+        return parse_device("", ClientHints())
+    return device
 
 
 def _locate(event: Event, address: str, locator: Locator) -> Location:

@@ -74,7 +74,7 @@ class Processor:
         drop = _drop_by_request(raw, grant)
         if drop is not None and drop.outcome == "dropped":
             return self._count(raw, drop, None)
-        facts = enrich(raw, self._locator)
+        facts = enrich(raw, grant, self._locator)
         drop = _drop_by_agent(raw, grant, drop, facts)
         if drop is not None:
             return self._count(raw, drop, facts)

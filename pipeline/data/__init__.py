@@ -1,0 +1,1 @@
+"""Lists that others maintain, in the form the pipeline reads; see each file's licence."""

@@ -22,7 +22,7 @@ import lz4.block
 import pytest
 from backports import zstd
 
-from .conftest import Product, wait_until
+from tests.product import Product, wait_until
 
 SITE = "canary.example"
 # An address of a documentation network in every part of which something shows.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Product
+from tests.product import Product
 
 SITE = "opt-in.example"
 GIVEN = {"statistics": True}

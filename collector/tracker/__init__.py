@@ -1,0 +1,3 @@
+"""
+The browser tracker: sources in src/, built by npm into dist/.
+"""

@@ -1,0 +1,1 @@
+"""Golden pairs: a captured request, and what the doors make of it."""

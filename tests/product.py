@@ -1,0 +1,192 @@
+"""
+The installed product, run from outside: these tests import none of its code.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KASTANA = Path(sys.executable).parent / "kastana"
+READY_S = 60
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 "
+    "(KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+)
+
+
+class Answer:
+    """A response: status, headers by lower-case name, body."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.body = body
+
+    def json(self) -> Any:
+        """Return the body as JSON."""
+        return json.loads(self.body)
+
+
+class Product:
+    """A running `kastana serve` on its own folder and ports."""
+
+    def __init__(self, data: Path, **settings: str) -> None:
+        self.data = data
+        self.log = data.parent / f"{data.name}.log"
+        ports = free_ports(3)
+        self.url, self.keeper, self.clickhouse = (
+            f"http://127.0.0.1:{port}" for port in ports
+        )
+        self.settings = {
+            "listen": f"127.0.0.1:{ports[0]}",
+            "keeper_listen": f"127.0.0.1:{ports[1]}",
+            "clickhouse_listen": f"127.0.0.1:{ports[2]}",
+            "spool_seal_seconds": "0.2",
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Product":
+        """Start the server and wait until both listeners are ready."""
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("KASTANA_")},
+            **{f"KASTANA_{k.upper()}": v for k, v in self.settings.items()},
+        }
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [KASTANA, "serve", "--data", self.data],
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,
+            )
+        end = time.monotonic() + READY_S
+        while not (self._ready(self.url) and self._ready(self.keeper)):
+            if self.process.poll() is not None or time.monotonic() > end:
+                pytest.fail("not ready:\n" + self.log.read_text()[-4000:])
+            time.sleep(0.05)
+        return self
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask the server to end; return its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(40)
+
+    def kill(self) -> None:
+        """Kill everything the product started, as a power cut would."""
+        assert self.process is not None
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
+
+    def run(self, *arguments: str, text: bytes = b"") -> subprocess.CompletedProcess:
+        """Run a command of the product on this folder."""
+        return subprocess.run(
+            [KASTANA, *arguments, "--data", self.data],
+            input=text,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+
+    def sql(self, statement: str) -> list[dict[str, Any]]:
+        """Ask through `kastana sql`."""
+        done = self.run("sql", statement, "--format", "JSONEachRow")
+        assert done.returncode == 0, done.stderr.decode()
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def add_site(self, name: str, *options: str) -> None:
+        """Add a site and wait until the edges know it."""
+        done = self.run("site", "add", name, *options)
+        assert done.returncode == 0, done.stderr.decode()
+        time.sleep(1.1)
+
+    def post(self, body: Any, **headers: str) -> Answer:
+        """POST a body to /e: JSON, or bytes as they are."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.call("POST", "/e", content, **headers)
+
+    def call(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> Answer:
+        """Make a request; `_` in header names stands for `-`."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named.setdefault("User-Agent", CHROME)
+        base = "" if path.startswith("http") else self.url
+        request = urllib.request.Request(
+            base + path, data=body, method=method, headers=named
+        )
+        try:
+            with OPENER.open(request, timeout=20) as response:
+                return Answer(response.status, dict(response.headers), response.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, dict(error.headers), error.read())
+
+    def wait_loaded(self) -> None:
+        """Wait until nothing is on its way to the store."""
+        wait_until(self._all_loaded, "segments did not load", 20)
+
+    def _all_loaded(self) -> bool:
+        spool = self.data / "spool"
+        return not any(
+            any((spool / state).glob("*.ndjson")) for state in ("open", "sealed")
+        )
+
+    def _ready(self, url: str) -> bool:
+        try:
+            with urllib.request.urlopen(url + "/health/ready", timeout=2) as response:
+                return response.status == 200
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args: Any, **_keywords: Any) -> None:
+        """Leave a redirect to the test."""
+
+
+OPENER = urllib.request.build_opener(_NoRedirect)
+
+
+def free_ports(number: int) -> list[int]:
+    """Return ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(number)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of all processes below one."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def wait_until(condition: Callable[[], bool], words: str, seconds: float) -> None:
+    """Wait for a condition; fail with words when it does not come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(words)
+        time.sleep(0.05)
