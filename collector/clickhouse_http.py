@@ -20,7 +20,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
@@ -45,6 +45,7 @@ Authorise = Callable[[str, str], bool]
 
 _READING_BODY: Final = 1 << 20
 _WRITING_BODY: Final = 512 << 20
+_BODY_S: Final = 60.0
 _THREADS: Final = 4
 _MOST_WAITING: Final = 32
 _HEADERS: Final = {
@@ -57,6 +58,7 @@ _HEADERS: Final = {
 _READS: Final = re.compile(
     rb"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXPLAIN|EXISTS)\b", re.IGNORECASE
 )
+_NAMES_FORMAT: Final = re.compile(rb"\bFORMAT\s+(\w+)[\s;]*\Z", re.IGNORECASE)
 _INSERTS: Final = re.compile(
     rb"\s*INSERT\s+INTO\s+(?:TABLE\s+)?(?P<into>[^\s(]+\s*(?:\([^)]*\))?)"
     rb"\s*FORMAT\s+(?P<format>\w+)[ \t]*\r?(?:\n|\Z)",
@@ -139,17 +141,16 @@ class ClickHouse:
         fields = dict(request.query)
         body = b""
         try:
-            if request.content_type == "multipart/form-data":
-                for name, value in (await request.post()).items():
-                    if not isinstance(value, str):
-                        message = "external data is not supported"
-                        raise WireError(48, "NOT_IMPLEMENTED", message)
-                    fields[name] = value
-            else:
-                encoding = request.headers.get("Content-Encoding", "")
-                body = unpack(await request.read(), encoding, self._longest)
+            async with asyncio.timeout(_BODY_S):
+                if request.content_type == "multipart/form-data":
+                    fields |= _texts(await request.post())
+                else:
+                    body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             raise WireError(307, "TOO_MANY_BYTES", "the body is too long") from None
+        except TimeoutError:
+            raise WireError(159, "TIMEOUT_EXCEEDED", "the body is late") from None
+        body = unpack(body, request.headers.get("Content-Encoding", ""), self._longest)
         return read_request(
             fields,
             request.headers.get("X-ClickHouse-Format", ""),
@@ -191,14 +192,16 @@ class ClickHouse:
 
     def _write(self, asked: Asked) -> Answer:
         if _READS.match(asked.statement):
+            named = _NAMES_FORMAT.search(asked.statement)
+            fmt = named[1].decode() if named else asked.format
             body = self._store.query(
                 _text(asked),
-                asked.format,
+                None if named else fmt,
                 asked.parameters,
                 asked.settings,
                 read_only=False,
             )
-            return Answer(body, asked.format)
+            return Answer(body, fmt)
         if match := _INSERTS.match(asked.statement):
             into, fmt = match["into"].decode(), match["format"].decode()
             rows = asked.statement[match.end() :]
@@ -250,6 +253,14 @@ def clickhouse_app(
         ]
     )
     return app
+
+
+def _texts(form: Mapping[str, object]) -> dict[str, str]:
+    texts = {name: value for name, value in form.items() if isinstance(value, str)}
+    if len(texts) < len(form):
+        message = "external data is not supported"
+        raise WireError(48, "NOT_IMPLEMENTED", message)
+    return texts
 
 
 def _failure(

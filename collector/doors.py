@@ -103,7 +103,9 @@ class Doors:
         self.sites = sites
         self._processor = processor
         self._link_key = link_key
-        self._trusted = TrustedProxies.of(settings.trusted_proxies)
+        self._trusted = TrustedProxies.of(
+            settings.trusted_proxies, settings.proxy_header
+        )
 
     def address(self, call: Call) -> str:
         """Return the client's address: the peer's, or what its proxy says."""

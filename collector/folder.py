@@ -79,9 +79,8 @@ class Folder:
                 pass
             finally:
                 draft.unlink()
-        text = path.read_text(encoding="ascii").strip()
         try:
-            key = bytes.fromhex(text)
+            key = bytes.fromhex(path.read_text(encoding="ascii").strip())
         except ValueError:
             key = b""
         if len(key) != 32:  # noqa: PLR2004 - 256 bits
@@ -100,7 +99,7 @@ class Folder:
         Return where the keeper of this folder listens.
 
         Raises:
-            FolderError: when none has left word.
+            FolderError: when none has left word, or none that can be read.
 
         """
         try:
@@ -111,7 +110,11 @@ class Folder:
                 "its folder with --data"
             )
             raise FolderError(message) from error
-        return msgspec.json.decode(content, type=KeeperAddress)
+        try:
+            return msgspec.json.decode(content, type=KeeperAddress)
+        except msgspec.DecodeError as error:
+            message = f"{self.root}/keeper.json is damaged; start the keeper again"
+            raise FolderError(message) from error
 
 
 def write_private(path: Path, text: str) -> None:

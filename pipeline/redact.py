@@ -123,8 +123,8 @@ def _find(text: str, kind: Kind) -> list[Span]:
     rules = _TEXT_RULES if kind == "text" else _PATH_RULES
     for rule in rules:
         spans += rule(text)
-    ends = {end for _, end, label in spans if label == "auth"}
-    spans += (span for at, span in _find_emails(text) if at not in ends)
+    # The at-sign behind credentials is no e-mail's.
+    spans += _find_emails(text, {end for _, end, rule in spans if rule == "auth"})
     return spans
 
 
@@ -147,21 +147,21 @@ def _cut(text: str, spans: list[Span], max_length: int) -> Redacted:
     return Redacted("".join(parts)[:max_length], tuple(rules))
 
 
-def _find_emails(text: str) -> Iterator[tuple[int, Span]]:
+def _find_emails(text: str, others: set[int]) -> Iterator[Span]:
     """Mark addresses from their at-sign outwards, so that each is looked at once."""
     if not any(sign in text for sign in _AT_SIGNS):
         return
     floor = 0
     for at in _AT.finditer(text):
         start, end = at.span()
-        domain = _DOMAIN.match(text, end)
+        domain = None if start in others else _DOMAIN.match(text, end)
         if domain is None or _ASSET_SCALE.match(text, end):
             continue
         before = text[max(floor, start - _LOCAL_LENGTH) : start][::-1]
         local = _LOCAL.match(before)
         if local is not None:
             floor = domain.end()
-            yield start, (start - local.end(), floor, "email")
+            yield start - local.end(), floor, "email"
 
 
 def _find_urls(text: str) -> Iterator[Span]:

@@ -24,7 +24,7 @@ _MIN_SEGMENT = 16
 _BEARER = re.compile(r"\b(?:bearer|basic)\s+([\w.~+/-]{16,}={0,2})", re.IGNORECASE)
 _ASSIGNED = re.compile(
     r"(?:pass(?:word|wd|phrase|code)|pwd|secret|credentials?|api[_-]?key|"
-    r"access[_-]?key|private[_-]?key)[\w-]{0,16}[\"']?\s?[:=]\s?[\"']?"
+    r"access[_-]key|accesskeyid|private[_-]?key)[\w-]{0,16}[\"']?\s?[:=]\s?[\"']?"
     r"([^\s\"'&,;]{1,256})",
     re.IGNORECASE,
 )
@@ -75,7 +75,7 @@ def _find_in_run(text: str, run: re.Match[str]) -> Iterator[Span]:
         rest = _TOKEN_REST.match(text, run.end())
         yield start, rest.end() if rest else run.end(), "token"
         return
-    if len(run[0]) < _MIN_RANDOM:
+    if len(run[0]) < _MIN_RANDOM or _DIGIT.search(run[0]) is None:
         return
     segments = list(_SEGMENT.finditer(run[0]))
     done = 0

@@ -145,8 +145,10 @@ def _campaign(
     named = _find_name(source) if source else known
     medium = _MEDIUM_OF.get(clean_campaign(utm_medium).lower())
     if medium is None:
-        # "?utm_source=chatgpt.com" says enough; an unknown medium says otherwise.
-        medium = "campaign" if utm_medium or named is None else named.medium
+        # "?utm_source=chatgpt.com" says enough, a web mailer too; an unknown medium
+        # says otherwise.
+        place = named or known
+        medium = "campaign" if utm_medium or place is None else place.medium
     return named.name if named else source or _without_www(domain), medium
 
 

@@ -27,6 +27,7 @@ import msgspec
 import orjson
 
 from pipeline.sql_tree import (
+    Engine,
     GuardError,
     Walk,
     check_database,
@@ -44,6 +45,7 @@ _PARSE: Final = (
     "SELECT formatQuerySingleLine({q:String}) AS text, parseQueryToJSON(text) AS tree, "
     "(SELECT groupArray(name) FROM system.databases) AS databases"
 )
+_FUNCTIONS: Final = "SELECT groupArray(lower(name)) AS names FROM system.functions"
 _PARSE_TEXT: Final = "SELECT formatQuerySingleLine({q:String}) AS text"
 # The engine's answer for a statement it can parse but not give as a tree.
 _HAS_NO_TREE: Final = 36
@@ -88,6 +90,7 @@ class SqlGuard:
         """
         self._parse = parse
         self._limits = limits
+        self._functions = frozenset(_decode(parse(_FUNCTIONS, {}))["names"])
 
     def check(self, sql: str, fmt: str | None = None) -> Statement:
         """
@@ -114,7 +117,8 @@ class SqlGuard:
                 error.detail = error.detail.partition(": In scope SELECT format")[0]
                 raise
             return self._check_text(self._ask(_PARSE_TEXT, sql)["text"])
-        walk = Walk(frozenset(row["databases"]), self._limits)
+        engine = Engine(frozenset(row["databases"]), self._functions)
+        walk = Walk(engine, self._limits)
         walk.check(_decode(row["tree"]))
         return Statement(row["text"], walk.format, frozenset(walk.parameters))
 

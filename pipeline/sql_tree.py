@@ -86,20 +86,27 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+class Engine(msgspec.Struct, frozen=True):
+    """What names mean to the engine; functions are in lower case."""
+
+    databases: frozenset[str]
+    functions: frozenset[str]
+
+
 class Walk:
     """One pass over a statement's tree; every node and part is looked at."""
 
-    def __init__(self, databases: frozenset[str], limits: Mapping[str, int]) -> None:
+    def __init__(self, engine: Engine, limits: Mapping[str, int]) -> None:
         """
         Begin a pass.
 
         Args:
-            databases: the names of all databases of the engine.
+            engine: the names the engine knows.
             limits: settings that a statement may only lower.
 
         """
         self._rules = load_rules()
-        self._databases = databases
+        self._engine = engine
         self._limits = limits
         self.format: str | None = None
         self.parameters: set[str] = set()
@@ -160,13 +167,17 @@ class Walk:
             case "ShowTablesQuery" if "from" in node:
                 check_database(node["from"]["name"])
             case "ShowColumnsQuery" | "ShowIndexesQuery":
-                check_database(node.get("database", DATABASE))
+                check_database(node.get("database") or DATABASE)
 
     def _check_identifier(self, node: dict[str, Any]) -> None:
-        # `x IN database.table` names a table where a column could stand.
         parts = node.get("name_parts") or [node["name"]]
-        if len(parts) > 1 and parts[0] in self._databases:
-            check_table(parts[:2])
+        if len(parts) > 1:
+            # `x IN database.table` names a table where a column could stand.
+            if parts[0] in self._engine.databases:
+                check_table(parts[:2])
+        elif parts[0].lower() in self._engine.functions:
+            # `arrayMap(file, …)` names a function where a column could stand.
+            check_function(parts[0])
 
     def _check_parameter(self, node: dict[str, Any]) -> None:
         # Its value is bound after this check and could name any table.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from pipeline.native import native_head
 from pipeline.sql_guard import SqlGuard, Statement
 from pipeline.store_clients import Connect, Connection, ask
 from pipeline.store_errors import StoreUnavailable
@@ -78,9 +79,15 @@ class Readers:
                 # Each setting costs three round trips; the limits are set already.
                 if value != str(READ_LIMITS.get(name))
             }
+        answered = statement.format or fmt or "TabSeparated"
         with self._connection() as connection:
             answer = ask(connection, statement, fmt, parameters, given)
-        return answer, statement.format or fmt or "TabSeparated"
+            if not answer and answered == "Native" and self._guard is not None:
+                text = statement.text.removesuffix(" FORMAT Native")
+                again = Statement(text, None, statement.parameters)
+                names = "RowBinaryWithNamesAndTypes"
+                answer = native_head(ask(connection, again, names, parameters, given))
+        return answer, answered
 
     def close(self) -> None:
         """Close the connections as their statements end."""

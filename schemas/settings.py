@@ -81,6 +81,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...],
         Meta(description="Networks whose forwarding header is believed, CIDR"),
     ] = ()
+    proxy_header: Annotated[
+        Literal["x-forwarded-for", "forwarded"],
+        Meta(description="The one forwarding header that the trusted proxies set"),
+    ] = "x-forwarded-for"
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=67_108_864, description="Largest request body, unpacked")
     ] = 524_288

@@ -58,8 +58,8 @@ class Product:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> "Product":
-        """Start the server and wait until both listeners are ready."""
+    def start(self, *, keeper_ready: bool = True) -> "Product":
+        """Start the server and wait until its listeners are ready."""
         environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("KASTANA_")},
             **{f"KASTANA_{k.upper()}": v for k, v in self.settings.items()},
@@ -73,7 +73,8 @@ class Product:
                 start_new_session=True,
             )
         end = time.monotonic() + READY_S
-        while not (self._ready(self.url) and self._ready(self.keeper)):
+        kind = "ready" if keeper_ready else "live"
+        while not (self._is("ready", self.url) and self._is(kind, self.keeper)):
             if self.process.poll() is not None or time.monotonic() > end:
                 pytest.fail("not ready:\n" + self.log.read_text()[-4000:])
             time.sleep(0.05)
@@ -147,9 +148,9 @@ class Product:
             any((spool / state).glob("*.ndjson")) for state in ("open", "sealed")
         )
 
-    def _ready(self, url: str) -> bool:
+    def _is(self, kind: str, url: str) -> bool:
         try:
-            with urllib.request.urlopen(url + "/health/ready", timeout=2) as response:
+            with urllib.request.urlopen(f"{url}/health/{kind}", timeout=2) as response:
                 return response.status == 200
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False

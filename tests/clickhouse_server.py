@@ -1,0 +1,30 @@
+"""
+The embedded engine behind ClickHouse's HTTP interface, writes allowed: what the
+tests have for a server, since the engine is the same.
+
+    python -m tests.clickhouse_server PORT FOLDER
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from collector.clickhouse_http import clickhouse_app
+from collector.listen import listening, until_told
+from pipeline.store import Store
+
+
+async def main() -> None:
+    """Serve until told to end."""
+    port, folder = sys.argv[1:]
+    store = Store.open(f"chdb://{Path(folder).absolute()}")
+    try:
+        app = clickhouse_app(store, writable=True)
+        async with listening(app, f"127.0.0.1:{port}"):
+            await until_told()
+    finally:
+        store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
