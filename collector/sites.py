@@ -32,9 +32,7 @@ class Sites:
 
     def get(self, name: str) -> Site | None:
         """Return the site, or None when its events are not accepted."""
-        if time.monotonic() - self._looked > _LOOK_EVERY_S:
-            self._refresh()
-        site = self._sites.get(name)
+        site = self._current().get(name)
         if site is None and self._open:
             with contextlib.suppress(SiteError):
                 return make_site(name, {"origins": ["*"]})
@@ -44,7 +42,12 @@ class Sites:
         """Say if any site accepts pages of this origin (for preflights)."""
         if self._open:
             return True
-        return any(site.allows(origin) for site in self._sites.values())
+        return any(site.allows(origin) for site in self._current().values())
+
+    def _current(self) -> dict[str, Site]:
+        if time.monotonic() - self._looked > _LOOK_EVERY_S:
+            self._refresh()
+        return self._sites
 
     def _refresh(self) -> None:
         self._looked = time.monotonic()

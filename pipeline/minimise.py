@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import orjson
 
 from pipeline.clock import hour_text, time_text
@@ -20,7 +21,7 @@ from pipeline.identify import Visitor
 from pipeline.redact import redact_text
 from pipeline.salt import DaySalt
 from schemas.consent import CATEGORIES, Category, ConsentState
-from schemas.ddl import EMPTY
+from schemas.ddl import EMPTY, column_types
 from schemas.event import (
     AppCrash,
     Custom,
@@ -59,7 +60,8 @@ class Minimiser:
         Compile the policy's transforms.
 
         Raises:
-            PolicyError: when it names a transform that does not exist here.
+            PolicyError: when it names a transform that does not exist here, or has
+                other fields than the rows.
 
         """
         self._policy = policy
@@ -76,6 +78,8 @@ class Minimiser:
             if name not in TRANSFORM_NAMES:
                 where = f"transforms.{name}"
                 raise PolicyError(where, "pipeline/minimise.py has no such transform")
+        _check_columns(policy, "events", Row)
+        _check_columns(policy, "counts", CountRow)
         self._plan = functools.lru_cache(maxsize=256)(self._compile)
         # What cannot be done is said now, not at the first event.
         self._plan("identified", frozenset(CATEGORIES))
@@ -144,6 +148,18 @@ class Minimiser:
             key=self._salts.at(raw.received_ms),
         ).digest()
         return str(uuid.UUID(bytes=digest, version=4))
+
+
+def _check_columns(policy: Policy, table: str, kind: type[msgspec.Struct]) -> None:
+    # A line whose values are not in the order of its header would not load, or
+    # worse, load into each other's columns.
+    columns, fields = list(column_types(policy, table)), list(kind.__struct_fields__)
+    differing = set(columns) ^ set(fields) or {
+        column for column, field in zip(columns, fields, strict=True) if column != field
+    }
+    if differing:
+        where = f"fields.{min(differing)}"
+        raise PolicyError(where, f"the policy and {kind.__name__} differ in {table}")
 
 
 def _emptier(empty: object) -> Transform:

@@ -38,7 +38,7 @@ class GuardError(Exception):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The allow-lists. Names of functions are in lower case."""
+    """The allow-lists. Functions and formats are in lower case, as they have none."""
 
     nodes: dict[str, frozenset[str]]
     explain_kinds: frozenset[str]
@@ -64,7 +64,7 @@ def load_rules() -> Rules:
         nodes={kind: everywhere | _names(v) for kind, v in raw["nodes"].items()},
         explain_kinds=frozenset(raw["explain"]["kinds"]),
         explain_options=_names(raw["explain"]["options"]),
-        formats=_names(raw["formats"]["allowed"]),
+        formats=_names(raw["formats"]["allowed"].lower()),
         settings=_names(raw["settings"]["allowed"]),
         system_tables=_names(raw["system_tables"]["allowed"]),
         table_functions=_names(raw["table_functions"]["allowed"].lower()),
@@ -249,7 +249,7 @@ def check_table_function(name: str) -> None:
 
 def check_format(name: str) -> str:
     """Refuse a format that reads files or speaks to hosts."""
-    if name not in load_rules().formats:
+    if name.lower() not in load_rules().formats:
         message = f"the format {name} is not allowed"
         raise GuardError(message, 73, "UNKNOWN_FORMAT")
     return name

@@ -17,13 +17,14 @@ from schemas.ddl import DATABASE
 
 READ_LIMITS: Final[Mapping[str, int]] = {
     "max_execution_time": 30,
-    "max_memory_usage": 2 << 30,
+    "max_memory_usage": 1 << 30,
     "max_result_rows": 1_000_000,
     "max_result_bytes": 256 << 20,
     "max_threads": os.cpu_count() or 1,
 }
 # `readonly` comes last: after it, none but settings can be changed.
 _EMBEDDED: Final = {**READ_LIMITS, "log_queries": 0, "allow_ddl": 0, "readonly": 2}
+_NAMES: Final = "RowBinaryWithNamesAndTypes"
 _WAIT_S: Final = 5.0
 _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*):")
 
@@ -31,6 +32,13 @@ _PLACEHOLDER: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*):")
 def trusted(sql: str) -> Statement:
     """Return a statement of our own, or one that a server will judge."""
     return Statement(sql, None, frozenset(_PLACEHOLDER.findall(sql)))
+
+
+def _without_format(statement: Statement) -> Statement:
+    ending = f" FORMAT {statement.format}" if statement.format else ""
+    if not statement.text.endswith(ending):
+        return statement
+    return Statement(statement.text.removesuffix(ending), None, statement.parameters)
 
 
 class Readers:
@@ -82,11 +90,11 @@ class Readers:
         answered = statement.format or fmt or "TabSeparated"
         with self._connection() as connection:
             answer = ask(connection, statement, fmt, parameters, given)
-            if not answer and answered == "Native" and self._guard is not None:
-                text = statement.text.removesuffix(" FORMAT Native")
-                again = Statement(text, None, statement.parameters)
-                names = "RowBinaryWithNamesAndTypes"
-                answer = native_head(ask(connection, again, names, parameters, given))
+            if not answer and answered.lower() == "native" and self._guard is not None:
+                bare = _without_format(statement)
+                if bare.format is None:
+                    names = ask(connection, bare, _NAMES, parameters, given)
+                    answer = native_head(names)
         return answer, answered
 
     def close(self) -> None:

@@ -51,7 +51,6 @@ INVALID: dict[str, str] = {
     "too_long": "a text, list or object is longer than allowed",
     "bad_format": "a text does not have the form its field asks for",
     "bad_time": "a time is not one, or too far in the past or the future",
-    "bad_url": "a URL is not an absolute http or https URL",
     "bad_query": "the query string is not valid UTF-8 percent-encoding",
     "repeated_key": "a query key is given twice",
     "unknown_site": "the site is not configured here",

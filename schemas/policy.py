@@ -165,12 +165,18 @@ class Policy(msgspec.Struct, frozen=True):
         return self.header.version
 
     def columns(self, table: str) -> dict[str, Field]:
-        """Return the fields that a table stores, in the order of its columns."""
-        shapes = self.tables[table].outcomes
+        """
+        Return the fields that a table stores, in the order of its columns.
+
+        A row has every field, so that one of which nothing remains any more is an
+        empty column and no other table; a counter has those that are counted.
+        """
+        if "counted" not in self.tables[table].outcomes:
+            return dict(self.fields)
         return {
             name: field
             for name, field in self.fields.items()
-            if any(field.remains(shape) != "absent" for shape in shapes)
+            if field.counted != "absent"
         }
 
     def column_days(self, table: str, column: str) -> int | None:

@@ -6,6 +6,7 @@ environment, the command line. Unknown names are refused. The example file, the
 `--help` texts and the settings table derive from this list.
 """
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Mapping
@@ -161,12 +162,15 @@ def load_settings(
         values.update(layer)
         sources.update(dict.fromkeys(layer, source))
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         found = _NAME.search(str(error))
         name = found[1] if found else ""
         message = f"{sources.get(name, 'options')}: {error}".replace("$.", "")
         raise SettingsError(message) from error
+    for cidr in settings.trusted_proxies:
+        _check_network(cidr, sources["trusted_proxies"])
+    return settings
 
 
 def descriptions() -> dict[str, tuple[str, Any]]:
@@ -196,6 +200,14 @@ def example_toml() -> str:
     for name, (text, default) in descriptions().items():
         lines += ["", f"# {text}.", f"# {name} = {_toml(default)}"]
     return "\n".join(lines) + "\n"
+
+
+def _check_network(cidr: str, source: str) -> None:
+    try:
+        ipaddress.ip_network(cidr, strict=False)
+    except ValueError as error:
+        message = f"{source}: {cidr!r} is not a network - at `trusted_proxies`"
+        raise SettingsError(message) from error
 
 
 def _from_file(file: Path, known: set[str]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from pipeline.store import Store
 
 async def main() -> None:
     """Serve until told to end."""
-    port, folder = sys.argv[1:]
-    store = Store.open(f"chdb://{Path(folder).absolute()}")
+    port, folder = sys.argv[1], Path(sys.argv[2]).absolute()  # noqa: ASYNC240 - before anything runs
+    store = Store.open(f"chdb://{folder}")
     try:
         app = clickhouse_app(store, writable=True)
         async with listening(app, f"127.0.0.1:{port}"):

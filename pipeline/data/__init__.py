@@ -1,1 +1,1 @@
-"""Lists that others maintain, in the form the pipeline reads; see each file's licence."""
+"""Lists that others maintain, as the pipeline reads them; README.md has licences."""

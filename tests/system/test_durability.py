@@ -57,7 +57,7 @@ def send_until_dead(product: Product, acknowledged: list[int], first: int) -> No
 def test_killed_at_any_moment_nothing_acknowledged_is_lost_or_doubled(
     tmp_path: Path,
 ) -> None:
-    """kill -9 of everything under load, three times: each 202 is one row."""
+    """Kill -9 of everything under load, three times: each 202 is one row."""
     product = start(tmp_path / "data", workers="2")
     acknowledged: list[int] = []
     for round_ in range(3):

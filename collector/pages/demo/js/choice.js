@@ -2,7 +2,7 @@
 // before there is one nothing is stored.
 
 const KEY = 'castanea_choice'
-const POLICY_VERSION = '2025-05-16'
+const POLICY_VERSION = '{{policy_version}}'
 
 export const CATEGORIES = ['preference', 'statistics', 'marketing', 'precise_location']
 

@@ -5,10 +5,10 @@ import { fates } from './fate.js'
 import { before } from './log.js'
 import {
   FIELDS,
-  OUTCOME,
   eventHint,
   eventTitle,
   isEmpty,
+  outcomeText,
   reasonText,
   show,
 } from './words.js'
@@ -42,7 +42,11 @@ const step = (number, title, ...content) =>
 // ---- 1. sent ----
 
 const coloured = (value) => {
-  const pre = h('pre', { tabindex: '0', role: 'region', 'aria-label': 'The JSON that was sent' })
+  const pre = h('pre', {
+    tabindex: '0',
+    role: 'region',
+    'aria-label': 'The JSON that was sent',
+  })
   const text = JSON.stringify(value, null, 2)
   let at = 0
   for (const found of text.matchAll(/"(?:[^"\\]|\\.)*"(?=:)/g)) {
@@ -55,8 +59,11 @@ const coloured = (value) => {
 
 const sentJson = ({ request, index }) => {
   if (request.method === 'GET')
-    return h('pre', { tabindex: '0', role: 'region', 'aria-label': 'The request' },
-      `GET ${request.target.replaceAll('&', '\n    &')}`)
+    return h(
+      'pre',
+      { tabindex: '0', role: 'region', 'aria-label': 'The request' },
+      `GET ${request.target.replaceAll('&', '\n    &')}`,
+    )
   const { events, ...shared } = JSON.parse(request.body)
   return coloured({ ...shared, events: [events[index]] })
 }
@@ -81,7 +88,7 @@ const answered = ({ status, request }) => {
   if (status === 0) return 'The collector could not be reached.'
   if (status == null) return 'No answer yet.'
   if (status > 299) return `The collector answered ${status}.`
-  return `Answered ${status}, as it would be whatever was decided.`
+  return `Answered ${status}, whatever was decided.`
 }
 
 const sent = (entry) => {
@@ -91,16 +98,29 @@ const sent = (entry) => {
   return step(
     1,
     'What your browser sent',
-    h('p', {}, `${request.method} ${request.target.split('?')[0]}, ${size} bytes${company}. `,
-      answered(entry)),
-    fold('json', request.method === 'GET' ? 'The request' : 'The JSON', sentJson(entry)),
-    fold(
-      'carried',
-      'What any request carries besides',
-      h('dl', { class: 'pairs' }, carried(entry).map(([name, value]) => [
-        h('dt', {}, name),
-        h('dd', {}, value),
-      ])),
+    h(
+      'p',
+      {},
+      `${request.method} ${request.target.split('?')[0]}, ${size} bytes${company}. `,
+      answered(entry),
+    ),
+    h(
+      'div',
+      { class: 'folds' },
+      fold(
+        'json',
+        request.method === 'GET' ? 'The request' : 'The JSON',
+        sentJson(entry),
+      ),
+      fold(
+        'carried',
+        'What comes with any request',
+        h(
+          'dl',
+          { class: 'pairs' },
+          carried(entry).map(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]),
+        ),
+      ),
     ),
   )
 }
@@ -109,20 +129,25 @@ const sent = (entry) => {
 
 const decided = (entry) => {
   const { event, told, problem } = entry
-  if (problem) return step(2, 'What was decided, and why', h('p', {}, `Unknown: ${problem}.`))
+  if (problem)
+    return step(2, 'What was decided, and why', h('p', {}, `Unknown: ${problem}.`))
   if (!told) return step(2, 'What was decided, and why', h('p', {}, 'Asking…'))
-  const [title, text] = OUTCOME[told.outcome] ?? [told.outcome, '']
+  const [title, text] = outcomeText(told)
   const last = before(entry)
   return step(
     2,
     'What was decided, and why',
     h('p', { class: 'verdict' }, badge(told.outcome), h('strong', {}, title)),
     h('p', {}, text),
-    last && h('p', { class: 'before' }, 'The same event was ', badge(last), ' the last time.'),
+    last &&
+      h('p', { class: 'before' }, 'The same event was ', badge(last), ' the last time.'),
     told.code
       ? h('p', {}, `${told.code}: ${told.message} ${told.field}`)
-      : h('ul', { class: 'reasons' },
-          told.reasons.map((reason) => h('li', {}, reasonText(reason, event)))),
+      : h(
+          'ul',
+          { class: 'reasons' },
+          told.reasons.map((reason) => h('li', {}, reasonText(reason, event))),
+        ),
   )
 }
 
@@ -149,11 +174,19 @@ const wholeRow = (row) => {
   return fold(
     'row',
     `The row: ${full.length} of ${names.length} columns hold something`,
-    h('dl', { class: 'pairs' }, full.map((name) => [
-      h('dt', { title: labels[name] }, name),
-      h('dd', {}, show(row[name])),
-    ])),
-    fold('bare', `${bare.length} empty columns`, h('p', { class: 'bare' }, bare.join(', '))),
+    h(
+      'dl',
+      { class: 'pairs' },
+      full.map((name) => [
+        h('dt', { title: labels[name] }, name),
+        h('dd', {}, show(row[name])),
+      ]),
+    ),
+    fold(
+      'bare',
+      `${bare.length} empty columns`,
+      h('p', { class: 'bare' }, bare.join(', ')),
+    ),
   )
 }
 
@@ -162,7 +195,9 @@ const ticket = ({ told: { row, outcome } }) =>
     'div',
     { class: 'ticket' },
     h('b', {}, '+1'),
-    h('span', {},
+    h(
+      'span',
+      {},
       [
         row.event_name.replace('_', ' '),
         `${row.occurred_at.slice(0, 13)} h`,
@@ -172,7 +207,8 @@ const ticket = ({ told: { row, outcome } }) =>
         outcome === 'dropped' && row.outcome_reasons.join(', ').replaceAll('_', ' '),
       ]
         .filter((part) => part)
-        .join(' · ')),
+        .join(' · '),
+    ),
   )
 
 const STORED = {
@@ -191,9 +227,12 @@ const kept = (entry) => {
     'What is left of it',
     counter
       ? ticket(entry)
-      : h('p', { class: `stored ${entry.stored ?? ''}` },
+      : h(
+          'p',
+          { class: `stored ${entry.stored ?? ''}` },
           STORED[entry.stored] ??
-            'A picture in a mail does not know the number of its row: this is what it holds.'),
+            'A picture in a mail does not know the number of its row: this is what it holds.',
+        ),
     h('ul', { class: 'fates' }, fates(entry.event, row).map(fateLine)),
     counter ? null : wholeRow(row),
   )

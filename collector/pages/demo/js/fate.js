@@ -10,7 +10,7 @@ const list = (...parts) => parts.filter(Boolean).join(' · ')
 const thing = (name, sent, kept, fate) => {
   if (!sent && !kept) return null
   if (!kept) return { name, sent, kept: '', fate: 'gone' }
-  return { name, sent, kept, fate: fate ?? (String(sent) === String(kept) ? 'kept' : 'coarser') }
+  return { name, sent, kept, fate: fate || (sent === kept ? 'kept' : 'coarser') }
 }
 
 const who = (event, row) => [
@@ -18,7 +18,7 @@ const who = (event, row) => [
     ? thing(
         'Who you are',
         event.visitor ?? event.recipient ?? 'no name',
-        `number ${row.visitor_id} (${row.visitor_scope === 'day' ? 'for a day' : 'on this site only'})`,
+        `${row.visitor_id}, ${row.visitor_scope === 'day' ? 'for a day' : 'for this site'}`,
         'replaced',
       )
     : event.visitor || event.recipient
@@ -39,17 +39,28 @@ const who = (event, row) => [
 ]
 
 const when = (event, row) => {
-  const sent = new Date(event.occurred_at ?? Date.now()).toISOString().replace(/[TZ]/g, ' ')
+  const sent = new Date(event.occurred_at ?? Date.now())
+    .toISOString()
+    .replace(/[TZ]/g, ' ')
   const kept = row.occurred_at ?? ''
   const hour = /:00:00(\.000)?$/.test(kept)
   return [
-    thing('Time', sent.trim(), hour ? `${kept.slice(0, 13)} h` : kept, hour ? 'coarser' : 'kept'),
+    thing(
+      'Time',
+      sent.trim(),
+      hour ? `${kept.slice(0, 13)} h` : kept,
+      hour ? 'coarser' : 'kept',
+    ),
     thing('Time zone', event.time_zone, row.time_zone),
   ]
 }
 
 const where = (event, row) => {
-  const place = list(row.geo_locality_name, row.geo_region_iso_code, row.geo_country_iso_code)
+  const place = list(
+    row.geo_locality_name,
+    row.geo_region_iso_code,
+    row.geo_country_iso_code,
+  )
   const from = { address: 'the address', time_zone: 'the time zone' }[row.geo_source]
   const exact = row.geo_latitude != null
   return [
@@ -82,7 +93,7 @@ const withWhat = (event, row) => [
 
 const page = (event, row) => {
   if (!URL.canParse(event.url)) return []
-  const { hostname, pathname, searchParams } = new URL(event.url)
+  const { hostname, pathname, search, hash, searchParams } = new URL(event.url)
   const asked = [...searchParams]
   const joined = (pairs) => pairs.map(([key, value]) => `${key}=${value}`).join(' ')
   const campaign = asked.filter(([key]) => key.startsWith('utm_'))
@@ -90,7 +101,12 @@ const page = (event, row) => {
   const rest = asked.filter((pair) => !campaign.includes(pair) && !clicks.includes(pair))
   const kept = `${row.url_domain ?? ''}${row.url_path ?? ''}`
   return [
-    thing('Page', event.url, kept, event.url.endsWith(`//${kept}`) ? 'kept' : undefined),
+    thing(
+      'Page',
+      event.url,
+      kept,
+      hostname + pathname + search + hash === kept && 'kept',
+    ),
     thing(
       'Campaign',
       joined(campaign),
@@ -99,13 +115,18 @@ const page = (event, row) => {
           list(row.traffic_source, row.traffic_medium)),
       row.utm_source ? 'kept' : 'coarser',
     ),
-    thing('Advert click', joined(clicks), row.ad_click && `only that it was a ${row.ad_click}`),
+    thing(
+      'Advert click',
+      joined(clicks),
+      row.ad_click && `only that it was a ${row.ad_click}`,
+    ),
     thing('Rest of the query', joined(rest)),
     thing('Title', event.title, row.page_title),
-    thing('Page before', event.referrer, `${row.referrer_domain ?? ''}${row.referrer_path ?? ''}`),
-    hostname + pathname !== kept &&
-      row.url_domain &&
-      thing('Personal data in the path', pathname, row.url_path),
+    thing(
+      'Page before',
+      event.referrer,
+      `${row.referrer_domain ?? ''}${row.referrer_path ?? ''}`,
+    ),
   ]
 }
 
@@ -126,8 +147,16 @@ const own = (event, row) => [
     { name: 'What you typed', sent: 'nothing', kept: '', fate: 'unsent' },
   ],
   event.event === 'page_ping' && [
-    thing('Time read', `${event.engaged_ms} ms`, row.engaged_ms && `${row.engaged_ms} ms`),
-    thing('Part seen', `${event.scroll_depth} %`, row.scroll_depth && `${row.scroll_depth} %`),
+    thing(
+      'Time read',
+      `${event.engaged_ms} ms`,
+      row.engaged_ms && `${row.engaged_ms} ms`,
+    ),
+    thing(
+      'Part seen',
+      `${event.scroll_depth} %`,
+      row.scroll_depth && `${row.scroll_depth} %`,
+    ),
   ],
   thing('Fault', event.exception_type, row.exception_type),
   thing('Message', event.exception_message, row.exception_message),
@@ -148,7 +177,8 @@ const choice = (event, row) => {
     .join(', ')
   return [
     thing('Your choice', said, row.consent_statistics && said, 'kept'),
-    event.gpc && thing('Global Privacy Control', 'on', row.consent_signals?.includes('gpc') && 'on'),
+    event.gpc &&
+      thing('Global Privacy Control', 'on', row.consent_signals?.includes('gpc') && 'on'),
   ]
 }
 

@@ -74,9 +74,16 @@ const record = ({ answer, ...request }) => {
   const events = eventsOf(request)
   // A request that is tried again holds the same events.
   const group = events.map((event, index) => {
-    const known = event.event_id && entries.find((one) => one.event?.event_id === event.event_id)
+    const known =
+      event.event_id && entries.find((one) => one.event?.event_id === event.event_id)
     const entry = known || { at, event }
-    Object.assign(entry, { request, index, others: events.length - 1, status: null, event })
+    Object.assign(entry, {
+      request,
+      index,
+      others: events.length - 1,
+      status: null,
+      event,
+    })
     if (!known) entries.push(entry)
     return entry
   })

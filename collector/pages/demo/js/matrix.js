@@ -48,33 +48,60 @@ const head = (results, event) =>
   h(
     'thead',
     {},
-    h('tr', {}, h('td'), results.map(({ title }) => h('th', { scope: 'col' }, title))),
-    h('tr', {},
+    h(
+      'tr',
+      {},
+      h('td'),
+      results.map(({ title }) => h('th', { scope: 'col' }, title)),
+    ),
+    h(
+      'tr',
+      {},
       h('th', { scope: 'row' }, 'Outcome'),
-      results.map(({ outcome }) => h('td', {}, badge(outcome)))),
-    h('tr', { class: 'sum' },
+      results.map(({ outcome }) => h('td', {}, badge(outcome))),
+    ),
+    h(
+      'tr',
+      { class: 'sum' },
       h('th', { scope: 'row' }, 'What is kept'),
       results.map((result) =>
-        h('td', {},
+        h(
+          'td',
+          {},
           result.row.events
             ? [h('b', {}, '+1'), ' on a counter']
-            : [h('b', {}, filled(result)), ` of ${Object.keys(result.row).length} columns`]))),
-    h('tr', { class: 'why' },
+            : [
+                h('b', {}, filled(result)),
+                ` of ${Object.keys(result.row).length} columns`,
+              ],
+        ),
+      ),
+    ),
+    h(
+      'tr',
+      { class: 'why' },
       h('th', { scope: 'row' }, 'Because'),
       results.map(({ reasons }) =>
-        h('td', {}, reasons.map((reason) => reasonText(reason, event)).join(' ')))),
+        h('td', {}, reasons.map((reason) => reasonText(reason, event)).join(' ')),
+      ),
+    ),
   )
 
 // Less than the last choice, the widest, would leave. Consent itself is not less.
 const isLess = (name, value, widest) =>
-  name === 'received_at'
+  name.endsWith('_at')
     ? value.endsWith(':00:00.000')
     : show(value) !== show(widest) && !/^(consent|outcome)_|^(outcome|events)$/.test(name)
 
 const cell = (name, value, widest) => {
   if (isEmpty(value)) return h('td', { class: 'no' }, hidden('nothing'))
   const less = !isEmpty(widest) && isLess(name, value, widest)
-  return h('td', { class: less ? 'less' : 'yes' }, show(value), less ? hidden(', less') : null)
+  return h(
+    'td',
+    { class: less ? 'less' : 'yes' },
+    show(value),
+    less ? hidden(', less') : null,
+  )
 }
 
 const group = (results, [title, columns]) => {
@@ -82,18 +109,30 @@ const group = (results, [title, columns]) => {
     .filter(([name]) => !name.startsWith('outcome'))
     .filter(([name]) => results.some(({ row }) => !isEmpty(row[name])))
     .map(([name, label]) =>
-      h('tr', {}, h('th', { scope: 'row', title: name }, label),
-        results.map(({ row }) => cell(name, row[name], results.at(-1).row[name]))))
+      h(
+        'tr',
+        {},
+        h('th', { scope: 'row', title: name }, label),
+        results.map(({ row }) => cell(name, row[name], results.at(-1).row[name])),
+      ),
+    )
   if (!lines.length) return null
-  const heading = h('th', { scope: 'rowgroup', colspan: results.length + 1 }, h('span', {}, title))
+  const heading = h(
+    'th',
+    { scope: 'rowgroup', colspan: results.length + 1 },
+    h('span', {}, title),
+  )
   return h('tbody', {}, h('tr', { class: 'group' }, heading), lines)
 }
 
 export const key = () =>
-  h('p', { class: 'key' },
+  h(
+    'p',
+    { class: 'key' },
     h('span', {}, 'kept'),
     h('span', { class: 'cut' }, 'kept in part'),
-    h('span', { class: 'none' }, 'nothing kept'))
+    h('span', { class: 'none' }, 'nothing kept'),
+  )
 
 const asked = new WeakMap()
 
@@ -102,10 +141,13 @@ export const matrix = async (place, event) => {
   asked.set(place, event)
   const table = await tell(event).then(
     (results) =>
-      h('table', { class: 'matrix' },
+      h(
+        'table',
+        { class: 'matrix' },
         h('caption', { class: 'hidden' }, 'What each choice leaves of the event'),
         head(results, event),
-        FIELDS.map((one) => group(results, one))),
+        FIELDS.map((one) => group(results, one)),
+      ),
     (error) => h('p', {}, `The keeper could not say: ${error.message}.`),
   )
   // Another event may have been picked meanwhile.
@@ -123,7 +165,11 @@ export const frame = () =>
 // Shows the comparison above the page.
 export const compare = (event, title, opener) => {
   const place = frame()
-  const close = h('button', { type: 'button', class: 'button small', onclick: () => dialog.close() }, 'Close')
+  const close = h(
+    'button',
+    { type: 'button', class: 'button small', onclick: () => dialog.close() },
+    'Close',
+  )
   const dialog = h(
     'dialog',
     { class: 'over', 'aria-labelledby': 'over-title' },

@@ -9,7 +9,8 @@ const show = async (href) => {
   document.title = other.title
   document.querySelector('.view').replaceWith(other.querySelector('.view'))
   for (const link of seasons()) {
-    if (link.pathname === new URL(href).pathname) link.setAttribute('aria-current', 'page')
+    if (link.pathname === new URL(href).pathname)
+      link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')
   }
   document.querySelector('.view h2').focus()

@@ -17,7 +17,12 @@ const items = new Map()
 
 const bar = h(
   'button',
-  { type: 'button', class: 'bar', 'aria-expanded': 'false', 'aria-controls': 'panel-body' },
+  {
+    type: 'button',
+    class: 'bar',
+    'aria-expanded': 'false',
+    'aria-controls': 'panel-body',
+  },
   h('img', { src: asset('logo.svg'), alt: '', width: 28, height: 28 }),
   h('span', { class: 'bar-text' }, 'Kastana, live'),
 )
@@ -36,13 +41,20 @@ const status = h('p', { class: 'hidden', role: 'status' })
 const time = (at) => new Date(at).toTimeString().slice(0, 8)
 
 const fill = (entry) => {
-  const button = items.get(entry)
-  button.replaceChildren(
-    h('time', {}, time(entry.at)),
-    h('span', { class: 'log-name' }, eventTitle(entry.event), ' ',
-      h('small', {}, eventHint(entry.event))),
-    badge(entry.told?.outcome ?? ''),
-  )
+  // The list may have been cleared meanwhile.
+  items
+    .get(entry)
+    ?.replaceChildren(
+      h('time', {}, time(entry.at)),
+      h(
+        'span',
+        { class: 'log-name' },
+        eventTitle(entry.event),
+        ' ',
+        h('small', {}, eventHint(entry.event)),
+      ),
+      badge(entry.told?.outcome ?? ''),
+    )
 }
 
 const select = (entry) => {
@@ -52,6 +64,7 @@ const select = (entry) => {
   for (const button of actions.querySelectorAll('button'))
     button.disabled = !entry || (button.dataset.needs === 'post' && !sendable(entry))
   render(detail, entry)
+  detail.scrollTop = 0
 }
 
 const add = (entry) => {
@@ -70,8 +83,13 @@ const announce = (group) => {
   const last = group.findLast(({ event }) => !QUIET.includes(event.event)) ?? group.at(-1)
   bar.replaceChildren(
     bar.firstChild,
-    h('span', { class: 'bar-text' }, eventTitle(last.event), ' ',
-      h('small', {}, eventHint(last.event))),
+    h(
+      'span',
+      { class: 'bar-text' },
+      eventTitle(last.event),
+      ' ',
+      h('small', {}, eventHint(last.event)),
+    ),
     badge(last.told?.outcome ?? ''),
   )
 }
@@ -82,7 +100,8 @@ const on = {
     list.scrollTop = list.scrollHeight
     const loud = group.findLast(({ event }) => event && !QUIET.includes(event.event))
     // The mail's own page view is not what one comes to that page for.
-    const aside = loud?.event.event === 'page_view' && selected?.event.event === 'email_open'
+    const aside =
+      loud?.event.event === 'page_view' && selected?.event.event === 'email_open'
     if (loud && !aside) select(loud)
     else if (!selected) select(group.findLast(({ event }) => event) ?? null)
   },
@@ -100,30 +119,38 @@ const on = {
 
 const sendable = ({ request }) => request.method === 'POST'
 
-// The event itself, without what a sender adds anew each time.
-const bare = ({ event }) => {
-  const { consent, visitor, event_id, occurred_at, sent_at, ...rest } = event
-  for (const name of ['site', 'language', 'time_zone', 'viewport', 'screen', 'gpc', 'dnt'])
-    delete rest[name]
-  delete rest.automated
-  return rest
-}
+// What a sender adds anew each time.
+const ADDED = new Set([
+  ...['site', 'event_id', 'occurred_at', 'sent_at', 'consent', 'visitor', 'automated'],
+  ...['language', 'time_zone', 'viewport', 'screen', 'gpc', 'dnt'],
+])
+
+const bare = ({ event }) =>
+  Object.fromEntries(Object.entries(event).filter(([name]) => !ADDED.has(name)))
 
 const actions = h(
   'div',
   { class: 'panel-actions' },
-  h('button', {
-    type: 'button',
-    class: 'button small',
-    'data-needs': 'post',
-    onclick: () => send(bare(selected)),
-  }, 'Send again'),
-  h('button', {
-    type: 'button',
-    class: 'button small full',
-    onclick: ({ currentTarget }) =>
-      compare(bare(selected), eventTitle(selected.event), currentTarget),
-  }, 'Compare choices'),
+  h(
+    'button',
+    {
+      type: 'button',
+      class: 'button small',
+      'data-needs': 'post',
+      onclick: () => send(bare(selected)),
+    },
+    'Send again',
+  ),
+  h(
+    'button',
+    {
+      type: 'button',
+      class: 'button small full',
+      onclick: ({ currentTarget }) =>
+        compare(bare(selected), eventTitle(selected.event), currentTarget),
+    },
+    'Compare choices',
+  ),
 )
 
 // ---- the choice ----
@@ -133,9 +160,17 @@ const showChoice = () => {
   choiceLine.replaceChildren(
     ...CATEGORIES.map((name) => {
       const state = choice?.[name] === 'given' ? 'on' : choice ? 'off' : 'open'
-      const [mark, word] = { on: ['✓', 'yes'], off: ['✕', 'no'], open: ['?', 'open'] }[state]
-      return h('li', { class: `chip ${state}` }, SHORT[name], ' ',
-        h('span', { 'aria-hidden': 'true' }, mark), hidden(word))
+      const [mark, word] = { on: ['✓', 'yes'], off: ['✕', 'no'], open: ['?', 'open'] }[
+        state
+      ]
+      return h(
+        'li',
+        { class: `chip ${state}` },
+        SHORT[name],
+        ' ',
+        h('span', { 'aria-hidden': 'true' }, mark),
+        hidden(word),
+      )
     }),
   )
 }
@@ -156,7 +191,12 @@ const keepSwitch = () => {
     checked: log.isKept(),
     onchange: ({ target }) => log.keep(target.checked),
   })
-  return h('label', { title: 'Kept in this tab until you close it' }, input, 'Keep the list from page to page')
+  return h(
+    'label',
+    { title: 'Kept in this tab until you close it' },
+    input,
+    h('span', {}, 'Keep the list', h('span', { class: 'wide' }, ' from page to page')),
+  )
 }
 
 const tool = (text, onclick) =>
@@ -172,6 +212,7 @@ const clear = () => {
 const toggle = (open) => {
   panel.toggleAttribute('data-open', open)
   bar.setAttribute('aria-expanded', String(open))
+  list.scrollTop = list.scrollHeight
 }
 
 const panel = h(
@@ -185,14 +226,21 @@ const panel = h(
       'header',
       { class: 'panel-head' },
       h('img', { src: asset('logo.svg'), alt: '', width: 40, height: 40 }),
-      h('div', {}, h('h2', { id: 'panel-title' }, 'Kastana, live'),
-        h('p', {}, 'What this page sends, and what is left of it')),
+      h(
+        'div',
+        {},
+        h('h2', { id: 'panel-title' }, 'Kastana, live'),
+        h('p', {}, 'What this page sends, and what is left of it'),
+      ),
     ),
     choiceLine,
-    h('div', { class: 'log-tools' },
+    h(
+      'div',
+      { class: 'log-tools' },
       tool('Change choice', ({ currentTarget }) => reopen(currentTarget)),
       keepSwitch(),
-      tool('Clear', clear)),
+      tool('Clear', clear),
+    ),
     list,
     detail,
     actions,
@@ -215,4 +263,3 @@ export const start = () => {
   select(null)
   log.start((what, subject) => on[what](subject))
 }
-

@@ -27,7 +27,12 @@ const look = (button) => {
   else if (localStorage.getItem('castanea_look')) localStorage.removeItem('castanea_look')
   for (const other of document.querySelectorAll('[data-look]'))
     other.setAttribute('aria-pressed', String(other === button))
-  kastana('event', 'look', { roast: theme || 'as the system' }, { category: 'preference' })
+  kastana(
+    'event',
+    'look',
+    { roast: theme || 'as the system' },
+    { category: 'preference' },
+  )
   say(
     button,
     allows('preference')
@@ -55,7 +60,10 @@ const position = (button) => {
     return say(button, 'Sent: Kastanienallee, Berlin.')
   }
   if (!allows('precise_location'))
-    return say(button, 'Allow precise location first: without it your browser is not even asked.')
+    return say(
+      button,
+      'Allow precise location first: without it your browser is not even asked.',
+    )
   navigator.geolocation.getCurrentPosition(
     ({ coords: { latitude, longitude, accuracy } }) => {
       send({ event: 'location', latitude, longitude, accuracy })

@@ -23,13 +23,14 @@ const EVENTS = {
 }
 
 export const eventTitle = (event) =>
-  event.event === 'custom' ? `“${event.name}”` : EVENTS[event.event] ?? event.event
+  event.event === 'custom' ? `“${event.name}”` : (EVENTS[event.event] ?? event.event)
 
 // What tells one event of a name from another.
 export const eventHint = (event) =>
   ({
     page_view: () => pathOf(event.url),
-    page_ping: () => `${Math.round(event.engaged_ms / 100) / 10} s, ${event.scroll_depth} %`,
+    page_ping: () =>
+      `${Math.round(event.engaged_ms / 100) / 10} s, ${event.scroll_depth} %`,
     link_click: () => hostOf(event.target_url),
     file_download: () => pathOf(event.target_url).split('/').pop(),
     form_submit: () => event.form_id,
@@ -50,23 +51,19 @@ export const categoryOf = (event) => {
   return event.category ?? 'statistics'
 }
 
-export const OUTCOME = {
-  identified: [
-    'Kept under a pseudonym',
-    'One row, with a random number for you on this site and everything cut down to ' +
-      'what your choice allows.',
-  ],
-  anonymous: [
-    'Kept without you in it',
-    'One row that leads back to nobody: no number, no address, the time cut to the hour.',
-  ],
+const OUTCOME = {
+  identified: ['Kept under a pseudonym', 'One row, cut down to what you allowed.'],
+  anonymous: ['Kept without you in it', 'One row that leads back to nobody.'],
   counted: ['Only counted', 'A counter went up by one. There is no row.'],
-  dropped: [
-    'Not kept',
-    'Only a tally remains, that an event of this kind was turned away and why.',
-  ],
+  dropped: ['Not kept', 'Only the reason was counted.'],
   invalid: ['Not understood', 'The collector refused the event as it was sent.'],
 }
+
+export const outcomeText = ({ outcome, row }) =>
+  // Consent alone makes nobody known: a mail without a token has no reader.
+  outcome === 'identified' && isEmpty(row.visitor_id)
+    ? ['Kept, with nobody named', OUTCOME.identified[1]]
+    : (OUTCOME[outcome] ?? [outcome, ''])
 
 export const reasonText = (reason, event) => {
   const needs = `Needs consent to ${CATEGORY[categoryOf(event)]}`

@@ -1,0 +1,329 @@
+"""Devices as classes: kinds, families, frozen versions, robots, languages, sizes."""
+
+import json
+import os
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import ua_parser.regex
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pipeline.device
+from pipeline.device import (
+    ClientHints,
+    Device,
+    DeviceType,
+    base_language,
+    parse_device,
+    primary_language,
+    screen_class,
+)
+
+NO_HINTS = ClientHints()
+WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+CAPTURES = Path(
+    os.environ.get(
+        "KASTANA_CAPTURES", Path(__file__).parents[3] / "shared" / "captures"
+    )
+)
+
+
+def chrome(system: str, rest: str = "Chrome/130.0.0.0 Safari/537.36") -> str:
+    """Return what a browser of Chrome's family calls itself."""
+    return f"Mozilla/5.0 ({system}) {WEBKIT} {rest}"
+
+
+def safari(system: str, version: str) -> str:
+    """Return what Safari calls itself."""
+    return (
+        f"Mozilla/5.0 ({system}) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+        f"Version/{version} Safari/604.1"
+    )
+
+
+def firefox(system: str, version: int = 120) -> str:
+    """Return what Firefox calls itself."""
+    return f"Mozilla/5.0 ({system}; rv:{version}.0) Gecko/20100101 Firefox/{version}.0"
+
+
+MAC = "Macintosh; Intel Mac OS X"
+IPHONE = "iPhone; CPU iPhone OS {} like Mac OS X"
+WINDOWS_CHROME = chrome("Windows NT 10.0; Win64; x64")
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "expected"),
+    [
+        (chrome("X11; Linux x86_64"), ("desktop", "Linux", "", "Chrome", "130")),
+        (f"{WINDOWS_CHROME} Edg/131.0.0.0", ("desktop", "Windows", "", "Edge", "131")),
+        (
+            "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; rv:11.0) like Gecko",
+            ("desktop", "Windows", "7", "Internet Explorer", "11"),
+        ),
+        (safari(f"{MAC} 10_15_7", "17.4"), ("desktop", "macOS", "", "Safari", "17")),
+        (firefox(f"{MAC} 10.15"), ("desktop", "macOS", "", "Firefox", "120")),
+        (
+            firefox("X11; Ubuntu; Linux x86_64"),
+            ("desktop", "Linux", "", "Firefox", "120"),
+        ),
+        (
+            chrome("X11; CrOS x86_64 14541.0.0"),  # codespell:ignore
+            ("desktop", "Chrome OS", "", "Chrome", "130"),
+        ),
+        (
+            chrome("Linux; Android 10; K", "Chrome/130.0.0.0 Mobile Safari/537.36"),
+            ("mobile", "Android", "", "Chrome", "130"),
+        ),
+        (chrome("Linux; Android 10; K"), ("tablet", "Android", "", "Chrome", "130")),
+        (
+            chrome(
+                "Linux; Android 12; SAMSUNG SM-T870",
+                "SamsungBrowser/23.0 Chrome/115.0.0.0 Safari/537.36",
+            ),
+            ("tablet", "Android", "12", "Samsung Internet", "23"),
+        ),
+        (firefox("Android 14; Tablet"), ("tablet", "Android", "14", "Firefox", "120")),
+        (
+            chrome("Linux; Android 11; CUBOT X30", "Chrome/99.0 Mobile Safari/537.36"),
+            ("mobile", "Android", "11", "Chrome", "99"),
+        ),
+        (
+            safari(IPHONE.format("17_5"), "17.5 Mobile/15E148"),
+            ("mobile", "iOS", "17", "Safari", "17"),
+        ),
+        (
+            safari(IPHONE.format("18_6"), "26.0 Mobile/15E148"),
+            ("mobile", "iOS", "", "Safari", "26"),
+        ),
+        (
+            safari("iPad; CPU OS 16_5 like Mac OS X", "16.5 Mobile/15E148"),
+            ("tablet", "iOS", "16", "Safari", "16"),
+        ),
+        (
+            f"{firefox('Mobile; Nokia_8110_4G', 48)} KAIOS/2.5",
+            ("mobile", "KaiOS", "2", "Firefox", "48"),
+        ),
+        (
+            chrome("SMART-TV; LINUX; Tizen 6.0", "Version/6.0 TV Safari/537.36"),
+            ("tv", "Tizen", "6", "Safari", "6"),
+        ),
+        (chrome("Web0S; Linux/SmartTV"), ("tv", "webOS", "", "Chrome", "130")),
+        (
+            safari("PlayStation; PlayStation 5/2.26", "13.0"),
+            ("console", "", "", "Safari", "13"),
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 14; Pixel Watch) Chrome/120 Mobile",
+            ("wearable", "Android", "14", "Android", "14"),
+        ),
+        ("analytics-python/2.1.1", ("unknown", "", "", "", "")),
+        ("Mozilla/5.0", ("unknown", "", "", "", "")),
+        ("", ("unknown", "", "", "", "")),
+        ("\udcff\udcfe", ("unknown", "", "", "", "")),
+    ],
+)
+def test_device_class(user_agent: str, expected: tuple[str, ...]) -> None:
+    """An agent string becomes kind, families and major versions; frozen is unknown."""
+    found = parse_device(user_agent, NO_HINTS)
+
+    assert expected == (
+        found.device_type,
+        found.os_name,
+        found.os_version,
+        found.user_agent_name,
+        found.user_agent_version,
+    )
+    assert not found.is_robot
+    assert found.synthetic_type == ""
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        chrome("X11; Linux x86_64", "HeadlessChrome/156.0.0.0 Safari/537.36"),
+        "curl/8.0",
+        "python-requests/2.31",
+        "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
+        "GPTBot/1.2",
+        "facebookexternalhit/1.1",
+        "Go-http-client/1.1",
+    ],
+)
+def test_robots(user_agent: str) -> None:
+    """Crawlers, headless browsers and HTTP libraries are robots."""
+    found = parse_device(user_agent, NO_HINTS)
+
+    assert (found.device_type, found.is_robot, found.synthetic_type) == (
+        "robot",
+        True,
+        "bot",
+    )
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        f"{firefox('Windows NT 5.1', 11)} (via ggpht.com GoogleImageProxy)",
+        "YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy-SLN28749.html",
+        "Mozilla/5.0 (compatible; SeznamEmailProxy/2.0.174)",
+        "RamblerMail/6.0 (incompatible; ImageProxy/6.0)",
+        "Mozilla/5.0",
+    ],
+)
+def test_mail_proxies_are_no_robots(user_agent: str) -> None:
+    """What fetches pictures for a reader is no robot, and its system is made up."""
+    found = parse_device(user_agent, NO_HINTS)
+
+    assert (found.device_type, found.os_name, found.is_robot) == ("unknown", "", False)
+
+
+@pytest.mark.parametrize(
+    ("hints", "expected"),
+    [
+        (
+            ClientHints('"Brave";v="131", "Chromium";v="131", "Not?A_Brand";v="99"'),
+            ("desktop", "Windows", "Brave", "131"),
+        ),
+        (
+            ClientHints('"Not:A-Brand";v="8", "Chromium";v="156"', "?0", '"Windows"'),
+            ("desktop", "Windows", "Chrome", "130"),
+        ),
+        (
+            ClientHints('"Google Chrome";v="130"', "?1", '"Android"'),
+            ("mobile", "Android", "Chrome", "130"),
+        ),
+        (
+            ClientHints('"Jane Doe";v="1"', "yes", '"Jane"'),
+            ("desktop", "Windows", "Chrome", "130"),
+        ),
+        (ClientHints("", "", '"Unknown"'), ("desktop", "Windows", "Chrome", "130")),
+        (
+            ClientHints('"HeadlessChrome";v="130"'),
+            ("robot", "Windows", "HeadlessChrome", "130"),
+        ),
+    ],
+)
+def test_client_hints(hints: ClientHints, expected: tuple[str, ...]) -> None:
+    """Hints of a closed list win over the agent string; others are passed over."""
+    found = parse_device(WINDOWS_CHROME, hints)
+
+    assert expected == (
+        found.device_type,
+        found.os_name,
+        found.user_agent_name,
+        found.user_agent_version,
+    )
+
+
+def test_fast_engine_is_used() -> None:
+    """Agent strings are parsed by compiled regexes, not by Python's."""
+    assert isinstance(pipeline.device._parser().resolver, ua_parser.regex.Resolver)
+
+
+@given(
+    st.text(st.characters(categories=None), max_size=80),
+    st.text(max_size=40),
+    st.sampled_from(["", "{}Bot/1.0", "Mozilla/5.0 ({})", "{}/1.0 Mobile Safari"]),
+)
+def test_any_text_becomes_a_class(text: str, hint: str, frame: str) -> None:
+    """Whatever an agent calls itself, only names and short numbers come out."""
+    planted = frame.format(f"{text} 203.0.113.7 jane@example.com")
+    found = parse_device(planted, ClientHints(hint, hint, hint))
+    kept = "|".join(str(getattr(found, name)) for name in Device.__struct_fields__)
+
+    assert found.device_type in get_args(DeviceType)
+    assert "203.0.113" not in kept
+    assert "@" not in kept
+    kept.encode()
+
+
+@pytest.mark.skipif(not CAPTURES.is_dir(), reason="no captured requests beside us")
+def test_captured_requests_are_sensible() -> None:
+    """Each captured browser is Chrome, each server's library is no one's device."""
+    browsers, servers = set(), set()
+    for path in sorted(CAPTURES.glob("*.ndjson")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            headers = {
+                name.lower(): value for name, value in json.loads(line)["headers"]
+            }
+            found = parse_device(
+                headers.get("user-agent", ""),
+                ClientHints(
+                    headers.get("sec-ch-ua", ""),
+                    headers.get("sec-ch-ua-mobile", ""),
+                    headers.get("sec-ch-ua-platform", ""),
+                ),
+            )
+            language = primary_language(headers.get("accept-language", ""))
+            (browsers if "browser" in path.name else servers).add(
+                (found.device_type, found.os_name, found.user_agent_name, language)
+            )
+
+    assert browsers == {
+        ("desktop", "Linux", "Chrome", "de-DE"),
+        ("desktop", "Linux", "Chrome", "en-US"),
+        ("robot", "Linux", "HeadlessChrome", "en-US"),
+    }
+    assert {row[0] for row in servers} <= {"unknown", "robot"}
+
+
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [
+        ("320x568", "xs"),
+        ("575x1", "xs"),
+        ("576x1", "sm"),
+        ("768x1024", "md"),
+        ("992x1", "lg"),
+        ("1199x1", "lg"),
+        ("1200x800", "xl"),
+        ("1920x1080", "xl"),
+        ("0x0", ""),
+        ("1920", ""),
+        ("1920X1080", ""),
+        ("-1x5", ""),
+        ("123456x1", ""),
+        ("\u0663\u0669\u0660x1", ""),
+        ("", ""),
+    ],
+)
+def test_screen_class(size: str, name: str) -> None:
+    """A size is a class by its width; what is no size has none."""
+    assert name == screen_class(size)
+
+
+@pytest.mark.parametrize(
+    ("header", "language", "base"),
+    [
+        ("de-DE,en;q=0.5", "de-DE", "de"),
+        ("en;q=0.5, de-AT;q=0.9", "de-AT", "de"),
+        ("fr", "fr", "fr"),
+        ("en_us", "en-US", "en"),
+        ("zh-hant-tw", "zh-Hant-TW", "zh"),
+        ("es-419", "es-419", "es"),
+        ("de-DE-u-co-phonebk", "de-DE", "de"),
+        ("de;q=0,fr", "fr", "fr"),
+        ("*,it", "it", "it"),
+        ("*", "", ""),
+        ("de;q=x", "", ""),
+        ("x-jane", "", ""),
+        ("jane.doe@example.com", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_language(header: str, language: str, base: str) -> None:
+    """Of the preferred language tag, language, script and region remain."""
+    assert language == primary_language(header)
+    assert base == base_language(language)
+
+
+@given(st.text(max_size=300))
+def test_language_has_the_shape_of_one(header: str) -> None:
+    """Any header gives a short tag of letters and digits, or none."""
+    language = primary_language(header)
+
+    assert len(language) <= len("zho-Hant-419")
+    assert language == primary_language(language)

@@ -1,0 +1,89 @@
+"""The inventory says all that the policy says, to people and to programs."""
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas.inventory import inventory_json, inventory_markdown, privacy_markdown
+from schemas.policy import load_policy
+from tests.builders import policy_toml
+
+TOML = policy_toml()
+MARKDOWN = inventory_markdown(load_policy())
+CONTENT: dict[str, Any] = json.loads(inventory_json(load_policy()))
+
+
+def test_all_fields() -> None:
+    """Every field is in each form, in the policy's order."""
+    table = privacy_markdown(load_policy()).splitlines()[2:]
+
+    assert list(TOML["fields"]) == [field["name"] for field in CONTENT["fields"]]
+    assert [f"| `{name}` |" for name in TOML["fields"]] == [
+        line[: line.index("|", 1) + 1] for line in table if line
+    ]
+    assert [] == [name for name in TOML["fields"] if f"| `{name}` |" not in MARKDOWN]
+
+
+@pytest.mark.parametrize("field", CONTENT["fields"], ids=lambda field: field["name"])
+def test_field(field: dict[str, Any]) -> None:
+    """A field comes with its section, purposes, consent, shapes and days."""
+    rule = TOML["fields"][field["name"]]
+    kept = TOML["retention"][rule["retention"]]
+
+    assert TOML["data_categories"][rule["data_category"]]["section"] == field["section"]
+    assert rule["purposes"] == [purpose["name"] for purpose in field["purposes"]]
+    assert rule["consent_category"] == field["consent_category"]
+    assert field["remains"] == {
+        shape: rule[shape] for shape in ("identified", "anonymous", "counted")
+    }
+    assert {"days": kept["days"], "reason": kept["reason"], "section": "6"} == field[
+        "retention"
+    ]
+
+
+def test_never_collected() -> None:
+    """What the policy names and we never take is said, in both forms."""
+    never = [
+        name for name, it in TOML["data_categories"].items() if not it["collected"]
+    ]
+
+    assert never == [kind["name"] for kind in CONTENT["never_collected"]]
+    assert len(never) == MARKDOWN.count("**Never collected here.**")
+
+
+def test_events_and_rights() -> None:
+    """Events say which consent they need; rights name their article."""
+    assert {
+        name: rule["consent_category"] for name, rule in TOML["events"].items()
+    } == {event["name"]: event["consent_category"] for event in CONTENT["events"]}
+    assert {name: right["article"] for name, right in TOML["rights"].items()} == {
+        right["name"]: right["article"] for right in CONTENT["rights"]
+    }
+
+
+def test_version_is_told() -> None:
+    """Both forms say which policy they derive from."""
+    assert "2025-05-16" == CONTENT["policy"]
+    assert MARKDOWN.startswith("# Data inventory, policy of 2025-05-16\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("visitor_id", "statistics | kept | no | no | 395 |"),
+        ("occurred_at", "statistics | kept | hour | hour | 760 |"),
+        ("event_id", "statistics | kept | keyed hash | no | 760 |"),
+        ("geo_latitude", "precise_location | kept | no | no | 30 |"),
+        ("url_path", "essential | kept | kept | kept | 760 |"),
+    ],
+)
+def test_privacy_table(name: str, cells: str) -> None:
+    """A row of PRIVACY.md says in words what remains at each outcome."""
+    row = next(
+        line
+        for line in privacy_markdown(load_policy()).splitlines()
+        if line.startswith(f"| `{name}` |")
+    )
+
+    assert row.endswith(cells)

@@ -1,0 +1,355 @@
+"""The loader: every sealed segment reaches the store, once, as it is."""
+
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import pipeline.load
+from pipeline.load import Loaded, Loader
+from pipeline.spool import header_bytes, make_folders
+from pipeline.store_errors import StoreRefused, StoreUnavailable
+from tests.builders import headers
+from tests.spool_disk import segments
+
+HEADERS = headers()
+LINE = b'["a line"]\n'
+
+
+class Store:
+    """A store that deduplicates by token, as the engine does, and can fail."""
+
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        self.tokens: list[str] = []
+        self.calls: list[tuple[str, bytes, str]] = []
+        self.before: Callable[[str], None] = lambda _token: None
+        self.after: Callable[[str], None] = lambda _token: None
+
+    def insert_segment(self, table: str, body: bytes, token: str) -> None:
+        """Take a segment once, however often it comes."""
+        self.calls.append((table, body, token))
+        self.before(token)
+        if token not in self.tokens:
+            self.tokens.append(token)
+            self.rows += body.splitlines()[2:]
+        self.after(token)
+
+    def heal(self) -> None:
+        """Fail no more."""
+        self.before = self.after = lambda _token: None
+
+
+def away(_token: str) -> None:
+    """Fail like a store that cannot be reached."""
+    raise StoreUnavailable(0, "NETWORK_ERROR")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An empty spool."""
+    make_folders(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def store() -> Store:
+    """A store that works."""
+    return Store()
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the loader try again at once; the pauses have a test of their own."""
+    monkeypatch.setattr(pipeline.load, "_FIRST_PAUSE_S", 0.0)
+
+
+def loader(root: Path, store: Store, keep_s: float = 600.0) -> Loader:
+    """Return a loader for both tables."""
+    return Loader(root, store, HEADERS, keep_s)
+
+
+def seal(root: Path, name: str, lines: bytes = LINE, state: str = "sealed") -> Path:
+    """Put a segment into the spool."""
+    table = name.partition("-")[0]
+    path = root / state / f"{name}.ndjson"
+    path.write_bytes(HEADERS[table] + lines)
+    return path
+
+
+def test_one_insert_a_segment(root: Path, store: Store) -> None:
+    """A segment's bytes are the insert's body, its id is the insert's token."""
+    seal(root, "events-0002", LINE * 3)
+    seal(root, "counts-0001", LINE)
+
+    assert Loaded(segments=2, rows=4) == loader(root, store).run_once()
+    assert [
+        ("counts", HEADERS["counts"] + LINE, "0001"),
+        ("events", HEADERS["events"] + LINE * 3, "0002"),
+    ] == store.calls
+    assert ["counts-0001.ndjson", "events-0002.ndjson"] == [
+        path.name for path in segments(root, "loaded")
+    ]
+    assert [] == segments(root, "sealed", "open", "failed")
+
+
+def test_oldest_first(root: Path, store: Store) -> None:
+    """Segments of a table are loaded in the order of their ids."""
+    for number in (3, 1, 2):
+        seal(root, f"events-000{number}")
+    loader(root, store).run_once()
+
+    assert ["0001", "0002", "0003"] == store.tokens
+
+
+def test_nothing_to_do(root: Path, store: Store) -> None:
+    """Nothing sealed is nothing loaded; loaded segments are not loaded again."""
+    seal(root, "events-0001")
+    one = loader(root, store)
+
+    assert [Loaded(1, 1), Loaded(), Loaded()] == [one.run_once() for _ in range(3)]
+    assert 1 == len(store.calls)
+
+
+def test_dead_writers_are_made_up_for(root: Path, store: Store) -> None:
+    """What a writer left open when it died is loaded, without its torn line."""
+    seal(root, "events-0001", LINE + LINE + b'["tor', state="open")
+
+    assert Loaded(1, 2) == loader(root, store).run_once()
+    assert HEADERS["events"] + LINE * 2 == store.calls[0][1]
+
+
+def test_away(root: Path, store: Store) -> None:
+    """While the store is away segments wait; nothing is lost or set aside."""
+    for number in range(3):
+        seal(root, f"events-000{number}")
+    one = loader(root, store)
+    store.before = away
+
+    assert [Loaded()] * 3 == [one.run_once() for _ in range(3)]
+    assert "NETWORK_ERROR" == one.problem
+    assert 3 == len(segments(root, "sealed"))
+
+    store.heal()
+
+    assert Loaded(3, 3) == one.run_once()
+    assert "" == one.problem
+    assert [LINE.strip()] * 3 == store.rows
+
+
+def test_committed_and_then_away(root: Path, store: Store) -> None:
+    """An answer that got lost is asked for again: same bytes, same token, once."""
+    path = seal(root, "events-0001", LINE * 2)
+    body = path.read_bytes()
+    one = loader(root, store)
+    store.after = away
+    for _ in range(4):
+        one.run_once()
+    store.heal()
+
+    assert Loaded(1, 2) == one.run_once()
+    assert [("events", body, "0001")] * 5 == store.calls
+    assert [LINE.strip()] * 2 == store.rows
+
+
+def test_crash_between_insert_and_rename(root: Path, store: Store) -> None:
+    """A loader that dies after its insert leaves the segment to the next one."""
+
+    def die(_token: str) -> None:
+        raise KeyboardInterrupt
+
+    seal(root, "events-0001")
+    store.after = die
+    with pytest.raises(KeyboardInterrupt):
+        loader(root, store).run_once()
+    store.heal()
+
+    assert 1 == len(segments(root, "sealed"))
+    assert Loaded(1, 1) == loader(root, store).run_once()
+    assert [LINE.strip()] == store.rows
+
+
+def test_away_in_the_middle(root: Path, store: Store) -> None:
+    """What was loaded before the store went stays loaded; the rest waits in order."""
+
+    def away_at_two(token: str) -> None:
+        if token == "0002":
+            raise StoreUnavailable(0, "NETWORK_ERROR")
+
+    for number in (1, 2, 3):
+        seal(root, f"events-000{number}")
+    store.before = away_at_two
+    one = loader(root, store)
+
+    assert Loaded(1, 1) == one.run_once()
+    assert ["0001", "0002"] == [token for _, _, token in store.calls]
+
+    store.heal()
+
+    assert Loaded(2, 2) == one.run_once()
+    assert ["0001", "0002", "0003"] == store.tokens
+
+
+def test_refused(root: Path, store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """What the engine refuses is set aside with its reason; the rest goes on."""
+
+    def refuse_two(token: str) -> None:
+        if token == "0002":
+            raise StoreRefused(27, "CANNOT_PARSE_INPUT", "near canary")
+
+    for number in (1, 2, 3):
+        seal(root, f"events-000{number}")
+    content = (root / "sealed" / "events-0002.ndjson").read_bytes()
+    store.before = refuse_two
+    one = loader(root, store)
+    with caplog.at_level(logging.ERROR, "kastana.load"):
+        done = one.run_once()
+    failed = {path.name: path for path in segments(root, "failed")}
+
+    assert Loaded(segments=2, rows=2, failed=1) == done
+    assert {"events-0002.ndjson", "events-0002.reason"} == set(failed)
+    assert content == failed["events-0002.ndjson"].read_bytes()
+    assert "27 CANNOT_PARSE_INPUT\n" == failed["events-0002.reason"].read_text()
+    assert 0o600 == failed["events-0002.reason"].stat().st_mode & 0o777
+    assert "waits in failed/" in caplog.text
+    assert "canary" not in caplog.text
+    assert Loaded() == one.run_once()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        LINE,
+        header_bytes(["site"], ["String"]) + LINE,
+        HEADERS["counts"] + LINE,
+        HEADERS["events"].replace(b"UInt64", b"UInt32", 1) + LINE,
+        HEADERS["events"][:-1],
+    ],
+)
+def test_other_columns(root: Path, store: Store, body: bytes) -> None:
+    """A segment with another header than the policy's never reaches the store."""
+    (root / "sealed" / "events-0001.ndjson").write_bytes(body)
+
+    assert Loaded(failed=1) == loader(root, store).run_once()
+    assert [] == store.calls
+    assert "0 SEGMENT_HEADER\n" == (root / "failed" / "events-0001.reason").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_unknown_table(root: Path, store: Store) -> None:
+    """A segment of a table that the policy does not have is set aside."""
+    (root / "sealed" / "moods-0001.ndjson").write_bytes(HEADERS["events"] + LINE)
+
+    assert Loaded(failed=1) == loader(root, store).run_once()
+    assert [] == store.calls
+
+
+def test_put_back(root: Path, store: Store) -> None:
+    """A segment that a person put back is loaded under the token it had."""
+    seal(root, "events-0001", state="failed").rename(
+        root / "sealed" / "events-0001.ndjson"
+    )
+
+    assert Loaded(1, 1) == loader(root, store).run_once()
+    assert ["0001"] == store.tokens
+
+
+def test_kept_for_a_while(root: Path, store: Store) -> None:
+    """A loaded segment is kept from its loading on, then it goes."""
+    path = seal(root, "events-0001")
+    os.utime(path, (0, time.time() - 5000))
+    one = loader(root, store, keep_s=1000.0)
+    one.run_once()
+    one.run_once()
+    (kept,) = segments(root, "loaded")
+
+    assert "events-0001.ndjson" == kept.name
+
+    os.utime(kept, (0, time.time() - 1001))
+    one.run_once()
+
+    assert [] == segments(root, "loaded")
+
+
+def test_only_loaded_is_purged(root: Path, store: Store) -> None:
+    """Nothing that waits or failed is ever purged, however old."""
+    store.before = away
+    for state in ("sealed", "failed"):
+        os.utime(seal(root, "events-0001", state=state), (0, 0))
+    loader(root, store, keep_s=0.0).run_once()
+
+    assert 2 == len(segments(root, "sealed", "failed"))
+
+
+def test_purged_though_the_store_is_away(root: Path, store: Store) -> None:
+    """Expiry does not wait for the store."""
+    store.before = away
+    seal(root, "events-0002")
+    os.utime(seal(root, "events-0001", state="loaded"), (0, 0))
+    one = loader(root, store)
+    one.run_once()
+
+    assert [] == segments(root, "loaded")
+
+
+def test_pauses_grow(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that stays away is asked ever less often, within a bound."""
+    monkeypatch.setattr(pipeline.load, "_FIRST_PAUSE_S", 0.2)
+    now = [1000.0]
+    monkeypatch.setattr(pipeline.load.time, "monotonic", lambda: now[0])
+    seal(root, "events-0001")
+    store.before = away
+    one = loader(root, store)
+    asked: list[float] = []
+    for _ in range(5000):
+        before = len(store.calls)
+        one.run_once()
+        if len(store.calls) > before:
+            asked.append(now[0])
+        now[0] += 0.05
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+
+    assert 0.1 <= pauses[0] <= 0.25
+    assert all(
+        min(0.2 * 2**number, 30) / 2 <= pause <= min(0.2 * 2**number, 30) + 0.1
+        for number, pause in enumerate(pauses)
+    )
+    assert pauses[-1] > 10
+
+    # Once it is back, the next outage begins with a short pause again.
+    store.heal()
+    now[0] += 60
+    one.run_once()
+    seal(root, "events-0002")
+    store.before = away
+    one.run_once()
+    now[0] += 0.21
+    calls = len(store.calls)
+    one.run_once()
+
+    assert calls + 1 == len(store.calls)
+
+
+def test_away_is_said_once(
+    root: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An outage is one warning and its end one line, not one a try."""
+    seal(root, "events-0001")
+    one = loader(root, store)
+    store.before = away
+    with caplog.at_level(logging.INFO, "kastana.load"):
+        for _ in range(5):
+            one.run_once()
+        store.heal()
+        one.run_once()
+
+    assert ["the store is away: NETWORK_ERROR; events wait in the spool"] == [
+        entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"
+    ]
+    assert 1 == caplog.text.count("the store is back")

@@ -1,0 +1,94 @@
+"""Metrics: what is not declared cannot be counted; all processes are added up."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector import metrics
+from schemas.event import EVENT_TYPES
+from schemas.row import Row
+from tests.builders import ROOT
+
+TEXT = resources.files("schemas").joinpath("metrics.toml").read_text("utf-8")
+DECLARED: dict[str, dict[str, Any]] = tomllib.loads(TEXT)
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_declared(name: str) -> None:
+    """Every metric says what it is and is shown."""
+    about = DECLARED[name]
+
+    assert {"kind", "help", "labels"} == set(about)
+    assert about["kind"] in ("counter", "gauge")
+    assert name.endswith("_total") is (about["kind"] == "counter")
+    assert f"# HELP {name}" in metrics.render().decode()
+
+
+def test_undeclared() -> None:
+    """A metric that nobody declared is a defect."""
+    with pytest.raises(KeyError):
+        metrics.count("kastana_moods_total")
+    with pytest.raises(KeyError):
+        metrics.show("kastana_mood", 1)
+
+
+def test_wrong_kind() -> None:
+    """A gauge is not counted, a counter is not set."""
+    with pytest.raises(TypeError):
+        metrics.count("kastana_store_up")
+    with pytest.raises(TypeError):
+        metrics.show("kastana_loaded_rows_total", 1)
+
+
+def test_wrong_labels() -> None:
+    """A metric has the labels it is declared with."""
+    with pytest.raises(ValueError, match="label"):
+        metrics.count("kastana_requests_total", "events")
+
+
+def test_labels_are_words_from_closed_lists() -> None:
+    """No label is a field of an event or of a row: those hold what people sent."""
+    labels = {label for about in DECLARED.values() for label in about["labels"]}
+    sent = {name for kind in EVENT_TYPES.values() for name in kind.__struct_fields__}
+
+    assert {"door", "status", "outcome", "reason", "type"} == labels
+    assert {"door", "outcome"} == labels & (sent | set(Row.__struct_fields__))
+
+
+def test_counted_and_shown() -> None:
+    """What is counted is shown, by label."""
+    metrics.count("kastana_requests_total", "events", "202", by=3)
+    metrics.show("kastana_store_up", 1)
+    text = metrics.render().decode()
+
+    assert 'kastana_requests_total{door="events",status="202"} 3.0' in text
+    assert "kastana_store_up 1.0" in text
+
+
+def test_processes_are_added_up(tmp_path: Path) -> None:
+    """The keeper shows the sum of what all processes counted, dead ones too."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
+    def run(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", f"from collector.metrics import *\n{code}"],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+        )
+        return done.stdout
+
+    run("count('kastana_events_total', 'counted', by=2); show('kastana_store_up', 1)")
+    run("count('kastana_events_total', 'counted', by=5); show('kastana_store_up', 0)")
+    text = run("print(render().decode())")
+
+    assert 'kastana_events_total{outcome="counted"} 7.0' in text
+    assert "kastana_store_up 0.0" in text

@@ -1,0 +1,120 @@
+"""Bringing a store up to the policy: forward only, and only where it differs."""
+
+import copy
+import re
+
+import orjson
+import pytest
+
+from pipeline.migrate import migrate
+from pipeline.queries import load_views
+from schemas.ddl import DriftError, all_ddl, column_types, table_comment
+from schemas.policy import Policy, load_policy
+from tests.builders import parse_changed, policy_toml
+
+POLICY = load_policy()
+
+
+class Store:
+    """A store that answers from what its tables are said to be, and takes notes."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.comments = {name: table_comment(policy, name) for name in policy.tables}
+        self.types = {name: column_types(policy, name) for name in policy.tables}
+        self.created = dict(
+            zip(policy.tables, all_ddl(policy)[1:], strict=True),
+        )
+        self.commands: list[str] = []
+
+    def command(self, sql: str) -> None:
+        """Note a statement."""
+        self.commands.append(sql)
+
+    def query(self, sql: str, fmt: str) -> bytes:
+        """Answer what a migration asks."""
+        assert "JSONEachRow" == fmt
+        table = re.findall(r"(?:name = '|table = '|kastana\.)(\w+)", sql)[-1]
+        if "system.tables" in sql:
+            return orjson.dumps({"comment": self.comments[table]})
+        if "system.columns" in sql:
+            return b"\n".join(
+                orjson.dumps({"name": name, "type": kind})
+                for name, kind in self.types[table].items()
+            )
+        return orjson.dumps({"statement": self.created[table]})
+
+    @property
+    def altered(self) -> list[str]:
+        """The statements that change a table."""
+        return [sql for sql in self.commands if sql.startswith("ALTER")]
+
+
+def changed(section: str, name: str, key: str, value: object) -> Policy:
+    """Return the shipped policy with one other value."""
+    content = copy.deepcopy(policy_toml())
+    content[section][name][key] = value
+    return parse_changed(content)
+
+
+def test_up_to_date() -> None:
+    """What is as the policy says is made if missing, and not touched."""
+    store = Store(POLICY)
+    migrate(store, POLICY)
+
+    assert all_ddl(POLICY) == store.commands[: len(all_ddl(POLICY))]
+    assert [] == store.altered
+
+
+def test_views_are_made_anew() -> None:
+    """Every start makes the views that ship, after the tables."""
+    store = Store(POLICY)
+    migrate(store, POLICY)
+
+    assert [f"CREATE OR REPLACE VIEW kastana.{name} AS" for name in load_views()] == [
+        sql.partition("\n")[0] for sql in store.commands if " VIEW " in sql
+    ]
+    assert " VIEW " in store.commands[-1]
+
+
+def test_changed_retention() -> None:
+    """Another number of days is brought to the table, column by column."""
+    store = Store(POLICY)
+    migrate(store, changed("retention", "address", "days", 7))
+
+    assert [] != [sql for sql in store.altered if "`client_address`" in sql]
+    assert 1 == len([sql for sql in store.altered if "INTERVAL 7 DAY" in sql])
+    assert not [sql for sql in store.commands if "DROP" in sql]
+
+
+def test_expiry_taken_back() -> None:
+    """The TTL that a stored column has and the policy no longer wants, is removed."""
+    store = Store(POLICY)
+    migrate(store, changed("fields", "client_address", "retention", "row"))
+
+    assert ["ALTER TABLE kastana.events MODIFY COLUMN `client_address` REMOVE TTL"] == [
+        sql for sql in store.altered if "REMOVE TTL" in sql
+    ]
+
+
+def test_new_field() -> None:
+    """A field that the table lacks becomes a column."""
+    store = Store(POLICY)
+    del store.types["events"]["time_zone"]
+    store.comments["events"] = "Policy of an older day"
+    migrate(store, POLICY)
+
+    assert ["time_zone"] == [
+        sql.split("`")[1] for sql in store.altered if "ADD COLUMN" in sql
+    ]
+
+
+@pytest.mark.parametrize("column", ["visitor_id", "mood"])
+def test_drift(column: str) -> None:
+    """A column that would have to change its type, or go, stops the start."""
+    store = Store(POLICY)
+    store.types["events"][column] = "String"
+    store.comments["events"] = "Policy of an older day"
+
+    with pytest.raises(DriftError, match=column):
+        migrate(store, POLICY)
+    assert [] == store.altered

@@ -1,0 +1,364 @@
+"""The policy is the schema: nothing in it has a default, nothing refers to nothing."""
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from schemas.policy import (
+    EventRule,
+    Field,
+    Header,
+    PolicyError,
+    Retention,
+    Table,
+    load_policy,
+    parse_policy,
+)
+from tests.builders import ROOT, parse_changed, policy_toml, to_toml
+
+TOML = policy_toml()
+
+# One entry of each section, whose keys are taken away one at a time.
+ENTRIES = [
+    ("policy",),
+    ("data_categories", "device"),
+    ("purposes", "usage_analytics"),
+    ("consent_categories", "statistics"),
+    ("retention_reasons", "sensitivity"),
+    ("retention", "row"),
+    ("rights", "erasure"),
+    ("events", "page_view"),
+    ("events", "location"),
+    ("fields", "client_address"),
+    ("fields", "occurred_at"),
+    ("fields", "properties"),
+    ("tables", "events"),
+    ("tables", "counts"),
+]
+
+
+def entry(content: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """Return the table at a path."""
+    for name in path:
+        content = content[name]
+    return content
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """Return the shipped policy with another value at a dotted path."""
+    content = copy.deepcopy(TOML)
+    *tables, key = path.split(".")
+    entry(content, tuple(tables))[key] = value
+    return content
+
+
+def test_shipped_version() -> None:
+    """The policy is the version of 16 May 2025."""
+    assert "2025-05-16" == load_policy().version
+
+
+def test_shipped_survives_rewriting() -> None:
+    """What the tests change and write again is what was read."""
+    assert load_policy() == parse_changed(TOML)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [(path, key) for path in ENTRIES for key in entry(TOML, path)]
+)
+def test_missing_key(path: tuple[str, ...], key: str) -> None:
+    """No key has a default: without any of them the policy does not load."""
+    content = copy.deepcopy(TOML)
+    del entry(content, path)[key]
+
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert ".".join([*path, key]) == caught.value.where
+    assert caught.value.where in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Header, EventRule, Field, Table, Retention])
+def test_no_defaults(kind: type[msgspec.Struct]) -> None:
+    """What holds for one entry holds for all: their type has no defaults."""
+    assert () == kind.__struct_defaults__
+
+
+@pytest.mark.parametrize("path", ENTRIES)
+def test_unknown_key(path: tuple[str, ...]) -> None:
+    """A key that nobody reads is a slip of the pen, not a comment."""
+    content = copy.deepcopy(TOML)
+    entry(content, path)["retentoin"] = "row"
+
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert ".".join([*path, "retentoin"]) == caught.value.where
+
+
+@pytest.mark.parametrize("section", sorted(TOML))
+def test_missing_section(section: str) -> None:
+    """Every section is required."""
+    content = copy.deepcopy(TOML)
+    del content[section]
+
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert section == caught.value.where
+
+
+@pytest.mark.parametrize("section", sorted(TOML))
+def test_empty_section(section: str) -> None:
+    """No section may be empty."""
+    content = {**copy.deepcopy(TOML), section: {}}
+
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert caught.value.where.startswith(section) or section == "transforms"
+
+
+def test_unknown_section() -> None:
+    """A section that nobody reads is refused."""
+    with pytest.raises(PolicyError) as caught:
+        parse_changed({**TOML, "exceptions": {"a": {"b": 1}}})
+
+    assert "exceptions" == caught.value.where
+
+
+@pytest.mark.parametrize("text", ["[policy", "policy = 1 = 2", "\x00"])
+def test_not_toml(text: str) -> None:
+    """What is not TOML is refused as such."""
+    with pytest.raises(PolicyError, match="is not TOML"):
+        parse_policy(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("events.page_view.data_category", "moods", "refers to 'moods'"),
+        ("events.page_view.purposes", ["fun"], "refers to 'fun'"),
+        ("events.page_view.consent_category", "all", "refers to 'all'"),
+        ("fields.site.data_category", "moods", "refers to 'moods'"),
+        ("fields.site.purposes", ["usage_analytics", "fun"], "refers to 'fun'"),
+        ("fields.site.consent_category", "all", "refers to 'all'"),
+        ("fields.site.retention", "ever", "refers to 'ever'"),
+        ("fields.site.identified", "shout", "refers to 'shout'"),
+        ("fields.site.anonymous", "shout", "refers to 'shout'"),
+        ("fields.site.counted", "shout", "refers to 'shout'"),
+        ("retention.row.reason", "habit", "refers to 'habit'"),
+        ("tables.events.retention", "ever", "refers to 'ever'"),
+        ("tables.events.time", "noticed_at", "refers to 'noticed_at'"),
+        ("tables.counts.time", "received_at", "refers to 'received_at'"),
+        ("tables.counts.sum", "site", "is also a field"),
+        ("fields.site.data_category", "contact", "declared never collected"),
+        ("events.page_view.data_category", "payment", "declared never collected"),
+        ("fields.site.purposes", [], "names no purpose"),
+        ("events.page_view.purposes", [], "names no purpose"),
+        (
+            "fields.site.purposes",
+            ["personalised_advertising"],
+            "declared not used here",
+        ),
+        ("purposes.feature_research.used", True, "no event or field serves it"),
+        ("data_categories.contact.collected", True, "no event or field holds it"),
+        ("retention.row.days", 0, "at least 1"),
+        ("retention.address.days", -30, "at least 1"),
+        ("policy.version", "16 May 2025", "must be a date"),
+        ("policy.version", "20250516", "must be a date"),
+        ("policy.grants_valid_since", "v2", "must be a date"),
+        ("fields.site.identified", "absent", "keeps more than identified"),
+        ("fields.occurred_at.identified", "hour", None),
+        ("fields.received_at.identified", "absent", "keeps more than identified"),
+        ("fields.url_path.anonymous", "absent", "keeps more than anonymous"),
+        ("fields.occurred_at.counted", "keep", "keeps more than anonymous"),
+        ("fields.client_address.counted", "keep", "keeps more than anonymous"),
+        ("fields.visitor_id.anonymous", "keep", None),
+        ("fields.site.retention", "address", "'site' expires before its row does"),
+        ("fields.event_id.retention", "address", "'event_id' expires before"),
+        ("fields.occurred_at.retention", "address", "'occurred_at' expires before"),
+        ("fields.device_type.retention", "address", None),
+        ("policy.children_under", "sixteen", "Expected `int`"),
+        ("fields.site", "here", "Expected `object`"),
+        ("fields", "here", "must be a table"),
+        ("transforms.keep", 1, "Expected `str`"),
+    ],
+)
+def test_cross_checks(path: str, value: object, problem: str | None) -> None:
+    """What contradicts itself does not load; the complaint names the key."""
+    if problem is None:
+        parse_changed(changed(path, value))
+        return
+
+    with pytest.raises(PolicyError, match=re.escape(problem)) as caught:
+        parse_changed(changed(path, value))
+
+    section = path.split(".", maxsplit=1)[0]
+    where = caught.value.where
+    # A table complains of its sorting key, a purpose of what uses it.
+    assert where.startswith((section, "tables.events.order_by", "fields."))
+
+
+@pytest.mark.parametrize("shape", ["identified", "anonymous", "counted"])
+def test_less_with_less_consent(shape: str) -> None:
+    """In no field does a smaller shape keep what a larger one cuts."""
+    shapes = ["identified", "anonymous", "counted"]
+    content = copy.deepcopy(TOML)
+    field = content["fields"]["url_path"]
+    for larger in shapes[: shapes.index(shape)]:
+        field[larger] = "hour"
+    field.update(dict.fromkeys(shapes[shapes.index(shape) :], "keep"))
+
+    if shape == "identified":
+        parse_changed(content)
+        return
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert f"fields.url_path.{shape}" == caught.value.where
+
+
+def test_columns_follow_shapes() -> None:
+    """A row has every field, a counter those that are counted."""
+    policy = load_policy()
+
+    assert list(TOML["fields"]) == list(policy.columns("events"))
+    assert [
+        name for name, field in TOML["fields"].items() if field["counted"] != "absent"
+    ] == list(policy.columns("counts"))
+
+
+def test_load_from_file(tmp_path: Path) -> None:
+    """A policy may come from another file than the one that ships."""
+    file = tmp_path / "policy.toml"
+    file.write_text(to_toml(changed("policy.version", "2026-01-31")), encoding="utf-8")
+
+    assert "2026-01-31" == load_policy(file).version
+
+
+# --------------------------------------- the published text, section by section
+COLLECTED = {
+    "contact": ("2.1", False),
+    "credentials": ("2.1", False),
+    "business": ("2.1", False),
+    "payment": ("2.1", False),
+    "profile": ("2.1", False),
+    "device": ("2.2", True),
+    "activity": ("2.2", True),
+    "log": ("2.2", True),
+    "performance": ("2.2", True),
+    "approximate_location": ("2.3", True),
+    "precise_location": ("2.3", True),
+    "identifiers": ("3.2", True),
+    "consent_record": ("9.3", True),
+}
+PURPOSES = {
+    "service_provision": "4.1",
+    "usage_analytics": "4.2",
+    "service_optimisation": "4.2",
+    "feature_research": "4.2",
+    "campaign_measurement": "4.3",
+    "personalised_advertising": "4.3",
+    "legal_compliance": "4.4",
+    "abuse_prevention": "4.4",
+}
+CONSENTS = {
+    "essential": "9.2",
+    "preference": "9.2",
+    "statistics": "9.2",
+    "marketing": "9.2",
+    "precise_location": "2.3",
+}
+REASONS = {
+    "relationship": "6",
+    "legal_obligation": "6",
+    "legal_position": "6",
+    "sensitivity": "6",
+}
+RIGHTS = {
+    "access": ("8.1", "A15"),
+    "rectification": ("8.2", "A16"),
+    "erasure": ("8.3", "A17"),
+    "restriction": ("8.4", "A18"),
+    "objection": ("8.4", "A21"),
+    "portability": ("8.5", "A20"),
+    "consent_withdrawal": ("8.6", "A7-3"),
+}
+
+
+def test_kinds_of_data() -> None:
+    """Every kind of data of section 2 is there, and those never taken say so."""
+    assert COLLECTED == {
+        name: (kind["section"], kind["collected"])
+        for name, kind in TOML["data_categories"].items()
+    }
+
+
+def test_purposes() -> None:
+    """Every group of purposes of section 4 is there."""
+    assert PURPOSES == {name: it["section"] for name, it in TOML["purposes"].items()}
+
+
+def test_consent_categories() -> None:
+    """The four cookie categories of section 9.2, and precise location of 2.3."""
+    assert CONSENTS == {
+        name: it["section"] for name, it in TOML["consent_categories"].items()
+    }
+    assert ["essential"] == [
+        name for name, it in TOML["consent_categories"].items() if not it["asks"]
+    ]
+
+
+def test_retention_reasons() -> None:
+    """The four criteria of section 6, and every number of days names one."""
+    assert REASONS == {
+        name: it["section"] for name, it in TOML["retention_reasons"].items()
+    }
+    assert {it["reason"] for it in TOML["retention"].values()} <= set(REASONS)
+
+
+def test_rights() -> None:
+    """The rights of section 8 with their articles."""
+    assert RIGHTS == {
+        name: (it["section"], it["article"]) for name, it in TOML["rights"].items()
+    }
+
+
+def test_contact_and_children() -> None:
+    """Section 13 says whom to ask, section 10 from which age on."""
+    header = TOML["policy"]
+
+    assert ("13", "10", 16) == (
+        header["contact_section"],
+        header["children_section"],
+        header["children_under"],
+    )
+
+
+def test_sections_exist_in_the_published_text() -> None:
+    """Each section number is a heading of the published policy."""
+    text = ROOT.parent / "shared" / "privacy-policy.txt"
+    if not text.exists():
+        pytest.skip(f"the published text is not at {text}")
+    headings = set(
+        re.findall(
+            r"^(\d+(?:\.\d+)?)\.? [A-Z]", text.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    )
+
+    assert "May 16, 2025" in text.read_text(encoding="utf-8")
+    assert set() == _sections(TOML) - headings
+
+
+def _sections(content: dict[str, Any]) -> set[str]:
+    found = set()
+    for key, value in content.items():
+        if isinstance(value, dict):
+            found |= _sections(value)
+        elif key.endswith("section"):
+            found.add(value)
+    return found

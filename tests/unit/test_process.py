@@ -1,0 +1,371 @@
+"""The path of one event: what becomes of it, and what never comes out of it."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.location import Location
+from pipeline.process import Processor, Result
+from pipeline.salt import DaySalt
+from schemas.event import EVENT_TYPES
+from schemas.policy import load_policy
+from schemas.row import CountRow, Row
+from schemas.site import Site
+from tests.builders import NOON_MS, raw_event
+from tests.strategies import REGIMES, STATES
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0"
+ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+MAIL_PROXY = (
+    "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 "
+    "(via ggpht.com GoogleImageProxy)"
+)
+YES = {"statistics": True}
+NO = {"statistics": False}
+BOT = {"user_agent": ROBOT}
+
+
+class Atlas:
+    """A locator that knows one place."""
+
+    def lookup(self, _address: str) -> Location:
+        """Say that every address is in Berlin."""
+        return Location("DE", "DE-BE", "Berlin", "address")
+
+
+@pytest.fixture(scope="module")
+def processor(tmp_path_factory: pytest.TempPathFactory) -> Processor:
+    """The path, with a locator that knows one place."""
+    salts = DaySalt(tmp_path_factory.mktemp("salt") / "day.salt")
+    return Processor(load_policy(), Atlas(), b"k" * 32, salts)  # type: ignore[arg-type]
+
+
+def run(
+    processor: Processor,
+    name: str = "page_view",
+    /,
+    *,
+    site: Site = Site("example.com"),  # noqa: B008 - immutable
+    **fields: Any,
+) -> Result:
+    """Process one event, by default from a Firefox."""
+    raw = raw_event(name, **{"user_agent": FIREFOX, **fields})
+    return processor.process(raw, site)
+
+
+GIVEN = "identified: consent_given"
+UNKNOWN = "counted: no_consent"
+STALE = "counted: consent_expired"
+PLACE = {"latitude": 1, "longitude": 2}
+
+CASES: list[tuple[str, dict[str, Any], str]] = [
+    # event, what is special about it, what becomes of it
+    ("page_view", {"consent": YES}, GIVEN),
+    ("page_view", {"consent": NO}, "dropped: consent_refused"),
+    ("page_view", {}, UNKNOWN),
+    ("page_view", {"consent": {}}, UNKNOWN),
+    ("page_view", {"consent": {"marketing": True}}, UNKNOWN),
+    (
+        "page_view",
+        {"consent": {"statistics": "requested"}},
+        "counted: consent_requested",
+    ),
+    ("page_view", {"consent": {**YES, "policy_version": "2024-01-01"}}, STALE),
+    ("page_view", {"consent": {**YES, "updated_at": 1}}, STALE),
+    ("page_view", {"consent": {**YES, "updated_at": "2024-01-01T00:00:00Z"}}, STALE),
+    ("page_view", {"consent": {**YES, "updated_at": "2025-05-31T00:00:00Z"}}, GIVEN),
+    # The script may say what no header says.
+    ("page_view", {"consent": YES, "gpc": True}, "anonymous: signal_gpc"),
+    ("page_view", {"consent": YES, "dnt": True}, "anonymous: signal_dnt"),
+    # Errors need no consent and get no pseudonym without it.
+    ("exception", {}, "anonymous: essential no_consent"),
+    ("app_crash", {"consent": NO}, "anonymous: essential consent_refused"),
+    ("exception", {"consent": YES}, "identified: essential"),
+    # Coordinates have a consent of their own.
+    ("location", {**PLACE, "consent": YES}, UNKNOWN),
+    ("location", {**PLACE, "consent": {**YES, "precise_location": True}}, GIVEN),
+    (
+        "location",
+        {**PLACE, "consent": {"precise_location": True}},
+        "anonymous: consent_given no_statistics_consent",
+    ),
+    # The sender may choose the category of some events, never of others.
+    ("custom", {"name": "x", "consent": YES}, GIVEN),
+    ("custom", {"name": "x", "category": "marketing", "consent": YES}, UNKNOWN),
+    (
+        "custom",
+        {"name": "x", "category": "preference", "consent": {"preference": True}},
+        "anonymous: consent_given no_statistics_consent",
+    ),
+    (
+        "page_view",
+        {"category": "preference", "consent": {"preference": True}},
+        UNKNOWN,
+    ),
+    # Robots and driven browsers are counted apart, whatever they consent to.
+    ("page_view", {**BOT, "consent": YES}, "counted: consent_given robot"),
+    ("page_view", {**BOT}, "counted: no_consent robot"),
+    ("page_view", {**BOT, "consent": NO}, "dropped: consent_refused"),
+    ("exception", {**BOT}, "counted: essential no_consent robot"),
+    (
+        "page_view",
+        {"consent": YES, "automated": True},
+        "counted: consent_given automated",
+    ),
+    (
+        "page_view",
+        {**BOT, "consent": YES, "automated": True},
+        "counted: consent_given automated robot",
+    ),
+    # What a server sends has the server's agent, a mail its proxy's.
+    ("page_view", {**BOT, "consent": YES, "door": "server"}, GIVEN),
+    ("email_open", {"consent": YES, "user_agent": MAIL_PROXY}, GIVEN),
+    ("email_click", {**BOT, "consent": YES}, GIVEN),
+]
+
+
+def said(result: Result) -> str:
+    """Return outcome and reasons as the tables write them."""
+    return f"{result.outcome}: {' '.join(result.reasons)}"
+
+
+@pytest.mark.parametrize(("name", "fields", "expected"), CASES)
+def test_outcomes(
+    processor: Processor, name: str, fields: dict[str, Any], expected: str
+) -> None:
+    """Each event ends where its request leads it, with the reasons why."""
+    result = run(processor, name, **fields)
+
+    assert expected == said(result)
+    assert result.outcome == result.row.outcome
+    assert list(result.reasons) == result.row.outcome_reasons
+    assert (result.outcome in ("identified", "anonymous")) is isinstance(
+        result.row, Row
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "consent", "expected"),
+    [
+        ("sec-gpc", "1", YES, "anonymous: signal_gpc"),
+        ("dnt", "1", YES, "anonymous: signal_dnt"),
+        ("sec-gpc", "0", YES, GIVEN),
+        ("sec-gpc", "true", YES, GIVEN),
+        ("sec-gpc", " 1", YES, GIVEN),
+        ("dnt", "0", YES, GIVEN),
+        ("dnt", "unspecified", YES, GIVEN),
+        # That a signal is not there is no consent.
+        ("dnt", "0", {}, UNKNOWN),
+        ("sec-gpc", "0", {}, UNKNOWN),
+        # What was fetched ahead was perhaps never seen.
+        ("sec-purpose", "prefetch", YES, "dropped: consent_given prefetch"),
+        ("sec-purpose", "prefetch;prerender", {}, "dropped: no_consent prefetch"),
+        ("purpose", "prefetch", {}, "dropped: no_consent prefetch"),
+        ("x-moz", "prefetch", {}, "dropped: no_consent prefetch"),
+        ("x-moz", "prefetch", NO, "dropped: consent_refused"),
+    ],
+)
+def test_headers(
+    processor: Processor,
+    header: str,
+    value: str,
+    consent: dict[str, bool],
+    expected: str,
+) -> None:
+    """Exactly "1" is a signal; a prefetch leaves its reason alone."""
+    assert expected == said(run(processor, headers={header: value}, consent=consent))
+
+
+@pytest.mark.parametrize(
+    ("regime", "outcome"),
+    [
+        ("opt_in", "counted"),
+        ("opt_out", "identified"),
+        ("exempt_anonymous", "anonymous"),
+    ],
+)
+def test_regime(processor: Processor, regime: Any, outcome: str) -> None:
+    """Where nothing was said the site's regime decides."""
+    result = run(processor, site=Site("example.com", regime))
+
+    assert outcome == result.outcome
+
+
+def test_identified_row(processor: Processor) -> None:
+    """What statistics consent keeps: coarse, and without a query."""
+    row = run(
+        processor,
+        url="https://example.com/a?q=secret&utm_source=news#part",
+        referrer="https://www.google.com/search?q=secret",
+        language="de-DE",
+        time_zone="Europe/Berlin",
+        consent={**YES, "marketing": False},
+        visitor="browser_0123456789",
+    ).row
+
+    assert isinstance(row, Row)
+    assert {
+        "client_address": "203.0.113.0",
+        "geo_country_iso_code": "DE",
+        "geo_locality_name": "Berlin",
+        "user_agent_name": "Firefox",
+        "user_agent_version": "139",
+        "url_domain": "example.com",
+        "url_path": "/a",
+        "utm_source": "news",
+        "visitor_scope": "persistent",
+        "consent_statistics": "given",
+        "consent_marketing": "refused",
+        "consent_preference": "unknown",
+    }.items() <= msgspec.structs.asdict(row).items()
+    assert row.visitor_id != 0
+    assert "secret" not in str(row)
+
+
+def test_mail_has_no_place(processor: Processor) -> None:
+    """A mail's address is its proxy's: neither network nor place are kept."""
+    row = run(processor, "email_open", consent=YES, recipient="token").row
+
+    assert isinstance(row, Row)
+    assert ("", "", "none", "persistent") == (
+        row.client_address,
+        row.geo_country_iso_code,
+        row.geo_source,
+        row.visitor_scope,
+    )
+
+
+def test_ad_click_needs_marketing(processor: Processor) -> None:
+    """The name of a click parameter stays with marketing consent, its value never."""
+    url = "https://example.com/?gclid=canary"
+    without = run(processor, url=url, consent=YES).row
+    granted = run(processor, url=url, consent={**YES, "marketing": True}).row
+
+    assert isinstance(without, Row)
+    assert isinstance(granted, Row)
+    assert ("", "gclid") == (without.ad_click, granted.ad_click)
+    assert "canary" not in str(granted)
+
+
+def test_dropped_leaves_its_reason_alone(processor: Processor) -> None:
+    """Of a dropped event no page, place or device remains."""
+    row = run(processor, url="https://example.com/canary", consent=NO).row
+
+    assert isinstance(row, CountRow)
+    assert ("", "", "") == (row.url_path, row.geo_country_iso_code, row.device_type)
+
+
+def test_counted_leaves_a_number(processor: Processor) -> None:
+    """Of a counted event hour, page, country and kind of device remain."""
+    row = run(processor, url="https://example.com/page?x").row
+
+    assert isinstance(row, CountRow)
+    assert ("/page", "DE", "desktop", "2025-06-01 12:00:00.000") == (
+        row.url_path,
+        row.geo_country_iso_code,
+        row.device_type,
+        row.occurred_at,
+    )
+
+
+# Made-up words that no list of browsers, countries or reasons contains.
+canaries = st.text("bcdfghjkmpqvwxz", min_size=10, max_size=14)
+consents = st.dictionaries(
+    st.sampled_from(["preference", "statistics", "marketing", "precise_location"]),
+    st.sampled_from([*STATES, True, False]),
+)
+OWN = {
+    "link_click": {"target_url": "https://example.org/"},
+    "file_download": {"target_url": "https://example.org/a"},
+    "custom": {"name": "buy"},
+    "web_vital": {"web_vital_name": "LCP", "web_vital_value": 1},
+    "location": {"latitude": 48.137154, "longitude": 11.576124},
+}
+
+
+@given(
+    name=st.sampled_from(sorted(EVENT_TYPES)),
+    word=canaries,
+    hosts=st.tuples(st.integers(1, 254), st.integers(1, 254)),
+    consent=consents,
+    regime=st.sampled_from(REGIMES),
+    gpc=st.booleans(),
+)
+@settings(max_examples=250)
+def test_raw_stays_in_memory(  # noqa: PLR0913 - one a source of raw data
+    processor: Processor,
+    name: str,
+    word: str,
+    hosts: tuple[int, int],
+    consent: dict[str, Any],
+    regime: Any,
+    *,
+    gpc: bool,
+) -> None:
+    """
+    No address, agent, header, query, token or uncalled-for coordinate comes out.
+
+    Whatever the event, consent and regime.
+    """
+    address = f"198.51.{hosts[0]}.{hosts[1]}"
+    mail = name.startswith("email")
+    raw = raw_event(
+        name,
+        address=address,
+        user_agent=f"{FIREFOX} {word}",
+        referer=f"https://example.com/?{word}",
+        headers={"accept-language": "de", "sec-ch-ua": f'"{word}";v="1"'},
+        url=f"https://{word}:{word}@example.com/a?{word}={word}#{word}",
+        referrer=f"https://example.org/a?{word}#{word}",
+        visitor=f"visitor_{word}",
+        time_zone=f"Europe/{word}",
+        consent={**consent, "policy_version": "2025-05-16"},
+        gpc=gpc,
+        **OWN.get(name, {}),
+        **({"recipient": word} if mail else {}),
+    )
+    result = processor.process(raw, Site("example.com", regime))
+    values = msgspec.structs.asdict(result.row)
+    written = orjson.dumps(values).decode()
+
+    assert word not in written
+    assert address not in written
+    assert values.get("client_address", "") in ("", f"198.51.{hosts[0]}.0")
+    precise = consent.get("precise_location") in (True, "given")
+    assert ("48.13" not in written) or (precise and result.outcome == "identified")
+    if result.outcome != "identified":
+        assert values.get("visitor_id", 0) == 0
+        assert values.get("client_address", "") == ""
+        assert NOON_MS % 3_600_000 != 0
+        assert values["occurred_at"].endswith(":00:00.000")
+
+
+def test_pixel_without_url(processor: Processor) -> None:
+    """A picture in a page is told by its Referer; one in a mail is not."""
+    page = run(
+        processor, door="pixel", referer="https://example.com/p?x=1", consent=YES
+    ).row
+    mail = run(
+        processor,
+        "email_open",
+        door="pixel",
+        referer="https://mail.example/inbox/jane",
+        consent=YES,
+    ).row
+
+    assert isinstance(page, Row)
+    assert isinstance(mail, Row)
+    assert ("/p", "") == (page.url_path, mail.url_path)
+
+
+def test_paths_do_not_matter(processor: Processor, tmp_path: Path) -> None:
+    """Processing writes nothing anywhere but the day's salt."""
+    before = sorted(tmp_path.rglob("*"))
+    run(processor, consent=YES)
+
+    assert before == sorted(tmp_path.rglob("*"))

@@ -1,0 +1,157 @@
+"""Answers: their bodies do not depend on consent, their headers on no cookie."""
+
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from collector import respond
+from collector.doors import Verdict
+from pipeline.process import Result
+from schemas.outcome import Invalid
+from tests.builders import count_row, row
+
+ORIGIN = "https://example.com"
+KEPT = Result("identified", ("consent_given",), row())
+COUNTED = Result("counted", ("no_consent", "robot"), count_row())
+DROPPED = Result("dropped", ("consent_refused",), count_row())
+BAD = Invalid("too_long", "words", "url", 1, "example.com")
+SAID = {"code": "too_long", "message": "words", "field": "url"}
+
+
+def body(response: web.Response) -> Any:
+    """Return the JSON of an answer."""
+    assert isinstance(response.body, bytes)
+    assert "application/json" == response.content_type
+    assert "no-store" == response.headers["Cache-Control"]
+    return json.loads(response.body)
+
+
+def test_error() -> None:
+    """An error has a code, words and the field; not the site."""
+    response = respond.error(BAD, 400, {"Retry-After": "5"})
+
+    assert {"error": SAID} == body(response)
+    assert (400, "5") == (response.status, response.headers["Retry-After"])
+
+
+@pytest.mark.parametrize("result", [KEPT, COUNTED, DROPPED])
+def test_accepted_says_nothing_of_consent(result: Result) -> None:
+    """Kept, counted or dropped: the same bytes."""
+    response = respond.accepted(Verdict((result, result)), {})
+
+    assert b'{"accepted":2}' == response.body
+    assert 202 == response.status
+
+
+def test_accepted_with_errors() -> None:
+    """Of a batch the bad events are named by their place."""
+    response = respond.accepted(Verdict((KEPT, BAD)), {})
+
+    assert {
+        "accepted": 1,
+        "errors": [{"index": 1, **SAID}],
+    } == body(response)
+
+
+def test_refused() -> None:
+    """When nothing was good the first error is the answer, all of them the list."""
+    one = respond.refused(Verdict((BAD,), BAD, 400), {})
+    two = respond.refused(Verdict((BAD, BAD), BAD, 400), {})
+
+    assert {"error"} == set(body(one))
+    assert 2 == len(body(two)["errors"])
+    assert [400, 400] == [one.status, two.status]
+
+
+def test_pixel() -> None:
+    """The picture is 43 bytes, and is not kept by anyone."""
+    response = respond.pixel({"X-Kastana-Error": "bad_query"})
+
+    assert isinstance(response.body, bytes)
+    assert 43 == len(response.body)
+    assert response.body.startswith(b"GIF89a")
+    assert ("image/gif", 200) == (response.content_type, response.status)
+    assert "no-store" in response.headers["Cache-Control"]
+    assert "cross-origin" == response.headers["Cross-Origin-Resource-Policy"]
+    assert "bad_query" == response.headers["X-Kastana-Error"]
+
+
+def test_redirect() -> None:
+    """A reader goes on without saying where from."""
+    response = respond.redirect("https://example.com/a?b", {})
+
+    assert (302, "https://example.com/a?b", "no-referrer") == (
+        response.status,
+        response.headers["Location"],
+        response.headers["Referrer-Policy"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "allowed", "names"),
+    [
+        (None, True, set()),
+        (None, False, set()),
+        (ORIGIN, False, {"Vary"}),
+        (
+            ORIGIN,
+            True,
+            {
+                "Vary",
+                "Access-Control-Allow-Origin",
+                "Access-Control-Allow-Credentials",
+                "Access-Control-Expose-Headers",
+            },
+        ),
+    ],
+)
+def test_cors(origin: str | None, *, allowed: bool, names: set[str]) -> None:
+    """Only an origin that is allowed is told so, by its own name."""
+    headers = respond.cors(origin, allowed=allowed)
+
+    assert names == set(headers)
+    assert headers.get("Access-Control-Allow-Origin") in (None, ORIGIN)
+    assert headers.get("Vary") in (None, "Origin")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("content-type", "content-type"),
+        ("content-type, x-kastana-debug", "content-type, x-kastana-debug"),
+        (None, None),
+        ("", None),
+        ("x" * 1025, None),
+        ("a\r\nSet-Cookie: b", None),
+        ("content-type,", None),
+        ("*", None),
+    ],
+)
+def test_preflight(asked: str | None, told: str | None) -> None:
+    """The headers asked for are allowed when they are names of headers."""
+    response = respond.preflight(ORIGIN, asked, allowed=True)
+
+    assert 204 == response.status
+    assert told == response.headers.get("Access-Control-Allow-Headers")
+    assert "GET, POST, OPTIONS" == response.headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize("origin", [None, ORIGIN])
+def test_preflight_refused(origin: str | None) -> None:
+    """An origin that is not allowed is not told what would be."""
+    response = respond.preflight(origin, "content-type", allowed=False)
+
+    assert not [name for name in response.headers if name.startswith("Access-Control")]
+
+
+def test_debug_text() -> None:
+    """The debug header lists each event's outcome and reasons, within a bound."""
+    text = respond.debug_text(Verdict((KEPT, BAD, COUNTED)))
+
+    assert (
+        "0 identified consent_given; 1 invalid too_long; 2 counted no_consent,robot"
+        == text
+    )
+    assert 4096 == len(respond.debug_text(Verdict((KEPT,) * 1000)))

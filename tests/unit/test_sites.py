@@ -1,0 +1,189 @@
+"""The sites of an edge: read again when the file changes, kept when it is bad."""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import collector.sites
+from collector.sites import DEMO_SITE, Sites, editing, ensure_demo_site, read_sites
+from schemas.site import Site, SiteError, make_site
+from tests.builders import ROOT
+
+A = "[sites.'a.com']\n"
+B = "[sites.'b.com']\nregime = 'opt_out'\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the list of sites is."""
+    return tmp_path / "sites.toml"
+
+
+@pytest.fixture(autouse=True)
+def _look_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every question look at the file; how often it does is tested apart."""
+    monkeypatch.setattr(collector.sites, "_LOOK_EVERY_S", -1.0)
+
+
+def write(path: Path, text: str | bytes) -> None:
+    """Replace the file as an editor does."""
+    draft = path.with_name("draft")
+    draft.write_bytes(text if isinstance(text, bytes) else text.encode())
+    draft.replace(path)
+
+
+def test_listed(path: Path) -> None:
+    """A site in the list is known, another is not."""
+    write(path, A + B)
+    sites = Sites(path, open_sites=False)
+
+    assert Site("a.com") == sites.get("a.com")
+    assert Site("b.com", "opt_out") == sites.get("b.com")
+    assert None is sites.get("c.com")
+
+
+def test_no_file(path: Path) -> None:
+    """Without a list there are no sites; once there is one, there are."""
+    sites = Sites(path, open_sites=False)
+
+    assert None is sites.get("a.com")
+
+    write(path, A)
+
+    assert Site("a.com") == sites.get("a.com")
+
+    path.unlink()
+
+    assert None is sites.get("a.com")
+
+
+@pytest.mark.parametrize(
+    "slip", ["[sites.", "[sites.'a.com']\nregime = 'x'", b"\xff\xfe\x00", "sites = 3"]
+)
+def test_slip_of_the_pen(
+    path: Path, caplog: pytest.LogCaptureFixture, slip: str | bytes
+) -> None:
+    """The last good list stays in force, and it is said once what is wrong."""
+    write(path, A)
+    sites = Sites(path, open_sites=False)
+    write(path, slip)
+    with caplog.at_level(logging.ERROR, "kastana.sites"):
+        assert Site("a.com") == sites.get("a.com")
+        assert Site("a.com") == sites.get("a.com")
+
+    assert 1 == len(caplog.records)
+
+    write(path, B)
+
+    assert (None, Site("b.com", "opt_out")) == (sites.get("a.com"), sites.get("b.com"))
+
+
+def test_not_read_for_every_event(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is looked at once a second at most."""
+    monkeypatch.setattr(collector.sites, "_LOOK_EVERY_S", 1.0)
+    now = [1000.0]
+    monkeypatch.setattr(collector.sites.time, "monotonic", lambda: now[0])
+    write(path, A)
+    sites = Sites(path, open_sites=False)
+    write(path, B)
+
+    assert Site("a.com") == sites.get("a.com")
+
+    now[0] += 1.01
+
+    assert None is sites.get("a.com")
+
+
+def test_open(path: Path) -> None:
+    """An open collector takes any site, with care; a listed one as it is listed."""
+    write(path, B)
+    sites = Sites(path, open_sites=True)
+
+    assert make_site("new.example", {"origins": ["*"]}) == sites.get("new.example")
+    assert "opt_in" == getattr(sites.get("new.example"), "regime", None)
+    assert Site("b.com", "opt_out") == sites.get("b.com")
+    assert None is sites.get("Not a site")
+    assert sites.allows_origin("https://anywhere.example")
+
+
+def test_preflight_origins(path: Path) -> None:
+    """An origin is allowed when some site allows it."""
+    write(path, A + B)
+    sites = Sites(path, open_sites=False)
+
+    assert [True, True, False] == [
+        sites.allows_origin(f"https://{host}") for host in ("a.com", "b.com", "c.com")
+    ]
+
+
+def test_editing(path: Path) -> None:
+    """What is changed is written whole, 0600, and read back."""
+    with editing(path) as sites:
+        sites["a.com"] = make_site("a.com", {"debug": True})
+    with editing(path) as sites:
+        sites["b.com"] = make_site("b.com", {})
+
+    assert {"a.com": Site("a.com", debug=True), "b.com": Site("b.com")} == read_sites(
+        path
+    )
+    assert 0o600 == path.stat().st_mode & 0o777
+
+
+def fail_while_editing(path: Path) -> None:
+    """Begin a change and fail."""
+    with editing(path) as sites:
+        sites.clear()
+        raise KeyboardInterrupt
+
+
+def test_failed_edit(path: Path) -> None:
+    """A change that fails changes nothing, and leaves no lock."""
+    write(path, A)
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_while_editing(path)
+    with editing(path) as sites:
+        assert ["a.com"] == list(sites)
+
+
+@pytest.mark.parametrize("content", [b"[sites.", b"\xff"])
+def test_a_bad_list_is_not_edited(path: Path, content: bytes) -> None:
+    """A list that cannot be read is not replaced by a new one."""
+    write(path, content)
+
+    with pytest.raises(SiteError), editing(path):
+        pass
+    assert content == path.read_bytes()
+
+
+def test_edits_at_the_same_time(path: Path) -> None:
+    """Changes by several processes are all kept."""
+    code = (
+        "import sys; from pathlib import Path; from collector.sites import editing; "
+        "from schemas.site import make_site\n"
+        "for number in range(20):\n"
+        "    name = f'{sys.argv[2]}{number}.com'\n"
+        "    with editing(Path(sys.argv[1])) as sites:\n"
+        "        sites[name] = make_site(name, {})\n"
+    )
+    editors = [
+        subprocess.Popen([sys.executable, "-c", code, path, name], cwd=ROOT)
+        for name in "abc"
+    ]
+
+    assert [0, 0, 0] == [editor.wait(30) for editor in editors]
+    assert 60 == len(read_sites(path))
+
+
+def test_demo_site(path: Path) -> None:
+    """The demo's site is added to what is there."""
+    write(path, A)
+    ensure_demo_site(path, ("http://127.0.0.1:8001",))
+    sites = read_sites(path)
+
+    assert {"a.com", DEMO_SITE} == set(sites)
+    assert sites[DEMO_SITE].debug
+    assert sites[DEMO_SITE].allows("http://127.0.0.1:8001")
