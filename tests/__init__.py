@@ -1,0 +1,1 @@
+"""Tests: unit, golden pairs, system (black box), browser (real Chromium)."""

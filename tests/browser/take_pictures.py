@@ -10,9 +10,9 @@ from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tracker_stage import FLAGS, PERSON, chromium_path  # noqa: E402 - path first
+from tracker_stage import FLAGS, PERSON, chromium_path
 
-from tests.product import CHROME, Product  # noqa: E402 - path first
+from tests.product import CHROME, Product
 
 PICTURES = Path(__file__).parent / "pictures"
 
