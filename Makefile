@@ -13,7 +13,7 @@ help:            ## list the targets
 run: venv tracker geo  ## start everything on this machine (DATA=./data, ARGS=…)
 	$(BIN)/kastana serve --data $(DATA) $(ARGS)
 
-test: venv tracker browser  ## all tests, a real browser among them
+test: venv tracker geo browser  ## all tests, a real browser among them
 	$(BIN)/python -m pytest
 
 test-fast: venv  ## the tests that need no server and no browser

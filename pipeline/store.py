@@ -33,6 +33,7 @@ from pipeline.store_clients import (
     engine,
     insert_file,
     insert_request,
+    make_private,
     opening,
     prepare,
     server,
@@ -120,7 +121,7 @@ class Store:
         folder = Path(unquote(address.path))
         aside = scratch or folder.with_name(folder.name + ".scratch")
         for private in (folder, aside):
-            private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(private)
         store = opening(lambda: cls(engine(folder), readers, aside))
         # Only now that the engine is locked is what lies there surely left over.
         empty(aside)

@@ -33,6 +33,7 @@ _SETTING: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONNECT_S: Final = 5
 _ANSWER_S: Final = 120
 _SETTLE_TRIES: Final = 3
+_PREFIX, _SUFFIX = "insert-", ".rows"
 # The embedded engine's database `default` takes any path for the name of a table and
 # reads that file.
 _FILE_DATABASE: Final = (
@@ -240,22 +241,38 @@ def _file(folder: Path, body: bytes) -> Iterator[str]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(
-                tempfile.NamedTemporaryFile(
-                    dir=folder, prefix="insert-", suffix=".rows"
-                )
+                tempfile.NamedTemporaryFile(dir=folder, prefix=_PREFIX, suffix=_SUFFIX)
             )
             file.write(body)
             file.flush()
         except OSError as error:
             problem = os.strerror(error.errno or 0)
         if problem:
-            raise StoreUnavailable(0, f"scratch folder: {problem}")
+            raise StoreUnavailable(0, f"the scratch folder: {problem}")
         yield file.name
+
+
+def make_private(folder: Path) -> None:
+    """
+    Make a folder that is its owner's alone.
+
+    Raises:
+        StoreUnavailable: when that cannot be.
+
+    """
+    problem = ""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        problem = os.strerror(error.errno or 0)
+    if problem:
+        raise StoreUnavailable(0, f"the store's folder: {problem}")
 
 
 def empty(folder: Path) -> None:
     """Remove what a killed process left in the scratch folder."""
-    for left in folder.iterdir():
+    for left in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         left.unlink()
 
 

@@ -1,6 +1,7 @@
 """What people send, and the row that stays: pairs that change only on purpose."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from collector.doors import Doors
 from collector.explain import explain
 from tests.golden.golden import golden_doors, read_cases
 
+GEO = Path(os.environ.get("KASTANA_GEO", "data/geo")).absolute()
+ANONYMOUS = "exempt-anonymous.example"
 CAPTURES = Path(__file__).parents[3] / "shared" / "captures"
 
 
@@ -43,6 +46,41 @@ def test_captured_browsers_give_sensible_devices_and_sources(doors: Doors) -> No
             seen.add(_devices(record, doors))
 
     assert {("desktop", "Linux", "Chrome", "156", "www.site.test")} == seen
+
+
+PLACES = [
+    ("81.2.69.142", "GB", "London"),
+    ("88.198.1.1", "DE", "Falkenstein"),
+    ("2a02:8108::1", "DE", "Berlin"),
+    ("203.0.113.77", "", ""),
+]
+
+
+def test_addresses_become_places_as_fine_as_consent_allows(tmp_path: Path) -> None:
+    """A real city database: country and city by grant, the country alone without."""
+    databases = sorted(GEO.glob("*.mmdb"))
+    if not databases:
+        pytest.skip("no city database (make geo); test_location.py has a small one")
+    (tmp_path / "geo").mkdir()
+    for path in databases:
+        (tmp_path / "geo" / path.name).symlink_to(path)
+    doors = golden_doors(tmp_path)
+    found = []
+    for address, _, _ in PLACES:
+        event = {"event": "page_view", "consent": {"statistics": True}}
+        plain = [_row(doors, address, {**event, "site": "opt-in.example"})]
+        plain += [_row(doors, address, {"event": "page_view", "site": ANONYMOUS})]
+        found.append((plain[0]["geo_country_iso_code"], plain[0]["geo_locality_name"]))
+        assert plain[0]["geo_country_iso_code"] == plain[1]["geo_country_iso_code"]
+        assert not plain[1]["geo_locality_name"]
+
+    assert [(country, city) for _, country, city in PLACES] == found
+
+
+def _row(doors: Doors, peer: str, event: dict[str, Any]) -> dict[str, Any]:
+    record = {"method": "POST", "target": "/e", "body": json.dumps(event), "peer": peer}
+    row: dict[str, Any] = explain(record, doors)["events"][0]["row"]
+    return row
 
 
 def _devices(record: dict[str, Any], doors: Doors) -> tuple[str, ...]:

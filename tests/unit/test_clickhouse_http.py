@@ -228,6 +228,18 @@ class TestPlainHttp:
         few = send(port, query=many, max_result_rows="10")
         assert "396" == few.headers["X-ClickHouse-Exception-Code"]
 
+    def test_too_many_at_a_time(
+        self, port: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """At the bound the answer is clear, and says when to come back."""
+        monkeypatch.setattr("collector.clickhouse_http._MOST_WAITING", 0)
+
+        answer = send(port, query="SELECT 1")
+
+        assert 503 == answer.status
+        assert "202" == answer.headers["X-ClickHouse-Exception-Code"]
+        assert "1" == answer.headers["Retry-After"]
+
     def test_curl(self, port: int) -> None:
         """The line that is in everyone's fingers."""
         curl = shutil.which("curl")

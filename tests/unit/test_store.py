@@ -241,8 +241,11 @@ class TestQuery:
 
         assert SECRET not in refused.value.detail
 
-    def test_slow_readers_do_not_hold_up_the_loader(self, store: Store) -> None:
-        """Segments are loaded while every reader's client is busy."""
+    def test_slow_readers_do_not_hold_up_the_loader(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Segments are loaded while all readers are busy; one more has to wait."""
+        monkeypatch.setattr("pipeline.store_readers._WAIT_S", 0.1)
         errors: list[StoreError] = []
 
         def read() -> None:
@@ -257,6 +260,8 @@ class TestQuery:
         time.sleep(0.3)
         for number in range(5):
             store.insert_segment("hits", segment(ROWS), f"t{number}")
+        with pytest.raises(StoreUnavailable, match="TOO_MANY_SIMULTANEOUS_QUERIES"):
+            store.query("SELECT 1", "TSV")
         still_reading = [thread.is_alive() for thread in threads]
         for thread in threads:
             thread.join()

@@ -84,6 +84,25 @@ class TestLife:
         assert "refused CANNOT_OPEN\n" == done.communicate(timeout=60)[0]
         assert store.ping()
 
+    def test_a_folder_that_cannot_be(self, tmp_path: Path) -> None:
+        """The reason is told, the path is not."""
+        (tmp_path / "file").touch()
+
+        with pytest.raises(StoreUnavailable) as away:
+            Store.open(f"chdb://{tmp_path}/file/engine")
+
+        assert "Not a directory" in str(away.value)
+        assert str(tmp_path) not in str(away.value)
+
+    def test_folders_become_private(self, tmp_path: Path) -> None:
+        """Even those that others could read before."""
+        folders = [tmp_path / "engine", tmp_path / "engine.scratch"]
+        for folder in folders:
+            folder.mkdir(mode=0o755)
+
+        with opened(tmp_path):
+            assert [0o700, 0o700] == [each.stat().st_mode & 0o777 for each in folders]
+
     def test_a_server_that_is_not_there(self) -> None:
         """It is away, not wrong."""
         with pytest.raises(StoreUnavailable, match="NETWORK_ERROR"):
