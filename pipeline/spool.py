@@ -20,8 +20,9 @@ Invariants
   last line and seals it. The cut line was never acknowledged.
 - A failed write leaves no part of a line behind: the file is cut back to the last
   synced byte, the callers get `SpoolError`, and the next append tries again.
-- Files are 0600, folders 0700. There is never more than `max_bytes` waiting in
-  `open/` and `sealed/`; at the bound appends are refused, nothing is dropped.
+- Files are 0600, folders 0700. What waits in memory, `open/` and `sealed/` is bounded
+  by `max_bytes`, which only the request that reaches it may overstep; from there on
+  appends are refused, nothing is dropped.
 """
 
 import asyncio
