@@ -52,7 +52,11 @@ const choose = (choice) => {
     stored() || store(digits('xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'), 339e5)
   // false, withdrawn, expired, refused; but not unknown or requested.
   else if (/^[fwe]|ref/.test(consent.statistics)) store('', 0)
-  tries || setTimeout(flush, 100)
+  // Ends the wait for the choice, but not the collector's.
+  if (!tries) {
+    clearTimeout(timer)
+    timer = setTimeout(flush, 100)
+  }
 }
 
 // ---- transport ----
