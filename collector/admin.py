@@ -118,7 +118,9 @@ class Admin:
         except GuardError as error:
             return _error(403, "not_allowed", str(error))
         except StoreRefused as error:
-            return _error(400, "refused", f"{error.name} ({error.code}): {error.detail}")
+            return _error(
+                400, "refused", f"{error.name} ({error.code}): {error.detail}"
+            )
         except StoreUnavailable as error:
             return _error(503, "store_unavailable", str(error))
         return web.Response(body=body, content_type="application/octet-stream")

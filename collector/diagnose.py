@@ -13,7 +13,7 @@ import msgspec
 
 from collector.assets import NAMES, AssetError, load_asset
 from collector.folder import Folder, FolderError
-from pipeline.clock import now_ms
+from pipeline.clock import DAY_MS, now_ms
 from pipeline.location import Locator
 from pipeline.minimise import TRANSFORM_NAMES
 from pipeline.salt import DaySalt, SaltError
@@ -93,10 +93,18 @@ def _secrets(folder: Folder) -> Finding:
 
 
 def _salt(folder: Folder) -> Finding:
+    salts, now = DaySalt(folder.salt), now_ms()
     try:
-        DaySalt(folder.salt).at(now_ms())
+        salts.at(now)
     except (SaltError, OSError) as error:
         return Finding("day's salt", "bad", str(error))
+    ahead = salts.day - now // DAY_MS
+    if ahead > 0:
+        words = (
+            f"{ahead} days ahead: a clock was wrong once, and day pseudonyms last "
+            "that long; delete secrets/day.salt while the server is stopped"
+        )
+        return Finding("day's salt", "warning", words)
     return Finding("day's salt", "good", "of today")
 
 

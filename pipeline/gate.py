@@ -89,8 +89,13 @@ def decide(category: Category, consent: ConsentState, site: Site) -> Grant:
     how, reason = access[category]
     if how == "closed":
         undecided = reason in _UNDECIDED.values()
-        # A refusal never leaves more behind than saying nothing does.
-        counts = site.undecided == "count" and (undecided or site.refused == "count")
+        # Only statistics are counted without consent; of the rest not even that
+        # remains. And a refusal never leaves more behind than silence does.
+        counts = (
+            category == "statistics"
+            and site.undecided == "count"
+            and (undecided or site.refused == "count")
+        )
         outcome: Literal["counted", "dropped"] = "counted" if counts else "dropped"
         return Grant(outcome, (reason,), granted, site.regime)
     if how == "anonymous":

@@ -52,6 +52,11 @@ class DaySalt:
             self._turn(now_ms // _DAY_MS)
         return bytes(self._salt)
 
+    @property
+    def day(self) -> int:
+        """The day the salt is of, days since 1970; ahead if a clock once was."""
+        return self._day
+
     def _turn(self, today: int) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -27,7 +27,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     What is configured for one site.
 
     undecided and refused say what remains of an event whose consent is not
-    given: a counter ("count") or only the reason ("drop").
+    given: a counter ("count") or only the reason ("drop"). Counters are for events
+    that need statistics consent; of any other only the reason remains.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=_NAME, max_length=253)]

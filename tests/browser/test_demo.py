@@ -148,7 +148,8 @@ CHOICES: dict[str, dict[tuple[str, str], int]] = {
     },
     "nothing": {
         ("page_view", "counted"): 4,
-        ("custom", "counted"): 3,
+        ("custom", "counted"): 1,
+        ("custom", "dropped"): 2,
         ("exception", "anonymous"): 2,
         ("link_click", "counted"): 1,
         ("file_download", "counted"): 1,

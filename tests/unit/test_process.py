@@ -87,7 +87,7 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("app_crash", {"consent": NO}, "anonymous: essential consent_refused"),
     ("exception", {"consent": YES}, "identified: essential"),
     # Coordinates have a consent of their own.
-    ("location", {**PLACE, "consent": YES}, UNKNOWN),
+    ("location", {**PLACE, "consent": YES}, "dropped: no_consent"),
     ("location", {**PLACE, "consent": {**YES, "precise_location": True}}, GIVEN),
     (
         "location",
@@ -96,7 +96,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     # The sender may choose the category of some events, never of others.
     ("custom", {"name": "x", "consent": YES}, GIVEN),
-    ("custom", {"name": "x", "category": "marketing", "consent": YES}, UNKNOWN),
+    (
+        "custom",
+        {"name": "x", "category": "marketing", "consent": YES},
+        "dropped: no_consent",
+    ),
     (
         "custom",
         {"name": "x", "category": "preference", "consent": {"preference": True}},

@@ -7,7 +7,7 @@
 //    stored before is read. With it, one first-party cookie holds a random pseudonym,
 //    for at most 13 months from the consent, however often the visitor comes back.
 // 2. The page asks for consent, not this file. It tells the choice on every load with
-//    kastana('consent', {...}); until then the consent is unknown, and sent as unknown.
+//    kastana('consent', {…}); until then the consent is unknown, and sent as unknown.
 // 3. A retry may narrow the consent of an event, and never widens it.
 // 4. What people type into forms is never read.
 //
@@ -16,6 +16,11 @@
 // the consent call (see `start`); data-hash, a new #fragment is a new page; data-vitals,
 // measure web vitals; data-automated, track automated browsers too; data-debug,
 // dispatch `kastana:sent` on window for each event sent.
+//
+// Calls: kastana('event', name, {…}, {category: 'marketing'}), with a flat object of
+// properties and, if it is not statistics, the category of consent that the event needs;
+// kastana('consent', {…}); kastana('forget'), which withdraws the statistics consent;
+// kastana('page'), a view that no change of path shows. 'send' is for k-vitals.js.
 //
 // A page that calls kastana() before this file has run defines the queue first:
 //   window.kastana=window.kastana||function(){(kastana.q=kastana.q||[]).push(arguments)}
@@ -235,8 +240,8 @@ const fail = ({ error, reason = error, message = reason }) => {
 
 const commands = {
   consent: choose,
-  event: (name, properties, category) =>
-    send('custom', { name: (name + '').slice(0, 64), properties, ...category }),
+  event: (name, properties, extra) =>
+    send('custom', { name: (name + '').slice(0, 64), properties, ...extra }),
   forget: () => choose({ statistics: 'withdrawn' }),
   page: move,
   send,
