@@ -14,7 +14,7 @@ run: venv tracker geo  ## start everything on this machine (DATA=./data, ARGS=â€
 	$(BIN)/kastana serve --data $(DATA) $(ARGS)
 
 test: venv tracker geo browser  ## all tests, a real browser among them
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-fast: venv  ## the tests that need no server and no browser
 	$(BIN)/python -m pytest tests/unit tests/golden tests/test_architecture.py

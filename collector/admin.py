@@ -57,7 +57,7 @@ class Admin:
     def __init__(self, runtime: Runtime, holder: Holder) -> None:
         """Bind the handlers to the store's holder and the admin token."""
         self._holder = holder
-        self._seconds = runtime.settings.query_seconds
+        self._seconds = str(runtime.settings.query_seconds)
         self._token = runtime.folder.secret("admin.token").hex()
 
     async def live(self, _request: web.Request) -> web.Response:
@@ -112,8 +112,8 @@ class Admin:
         if store is None:
             return _error(503, "store_unavailable", self._holder.problem)
         try:
-            body = await asyncio.to_thread(
-                store.query, sql, fmt, parameters=parameters, timeout=self._seconds
+            body, used = await asyncio.to_thread(
+                store.read, sql, fmt, parameters, {"max_execution_time": self._seconds}
             )
         except GuardError as error:
             return _error(403, "not_allowed", str(error))
@@ -123,7 +123,12 @@ class Admin:
             )
         except StoreUnavailable as error:
             return _error(503, "store_unavailable", str(error))
-        return web.Response(body=body, content_type="application/octet-stream")
+        return web.Response(
+            body=body,
+            content_type="application/octet-stream",
+            # A FORMAT clause in the statement overrides what was asked for.
+            headers={"X-ClickHouse-Format": used},
+        )
 
     def _authorised(self, request: web.Request) -> bool:
         given = request.headers.get("Authorization", "")

@@ -44,7 +44,10 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
                 web.route("*", "/{tail:.*}", not_found),
             ]
         )
-        async with listening(app, settings.listen, reuse_port=True) as address:
+        # Bodies are unpacked by `decode`, within its bound and with its own words.
+        async with listening(
+            app, settings.listen, reuse_port=True, unpacking=False
+        ) as address:
             _log.info("collecting on %s", address)
             await until_told()
     _log.info("drained")

@@ -1,17 +1,20 @@
 """`kastana sql`, `query`, `explain`, `doctor`, `version`: what only reads."""
 
+import os
+import re
 import sys
 import urllib.error
 import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from collector.diagnose import diagnose
 from collector.explain import ExplainError
@@ -20,7 +23,10 @@ from collector.folder import Folder, FolderError
 from collector.options import F, Unreachable, data_option, open_folder
 from collector.runtime import build
 from pipeline.queries import load_views
-from schemas.settings import load_settings
+from pipeline.salt import SaltError
+from schemas.settings import SettingsError, load_settings
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _format(command: F) -> F:
@@ -75,15 +81,25 @@ def query(  # noqa: PLR0913 - one parameter an option
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @data_option
-def explain(file: IO[bytes], data: str) -> None:
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="KASTANA_CONFIG",
+    help="Settings file of the server, TOML.",
+)
+def explain(file: IO[bytes], data: str, config: Path | None) -> None:
     """
     Tell what would become of captured requests; nothing is stored.
 
     FILE (or -) holds one JSON object a line: method, target, headers as
     [[name, value], …], body or body_b64, optionally peer and ts.
     """
-    Path(data).mkdir(mode=0o700, parents=True, exist_ok=True)
-    doors = build(load_settings(None, {}, {"data": data}), open_folder(data)).doors
+    folder = open_folder(data)
+    try:
+        settings = load_settings(config, os.environ, {"data": data})
+        doors = build(settings, folder).doors
+    except (SettingsError, FolderError, SaltError) as error:
+        raise click.ClickException(str(error)) from None
     bad = False
     for line in file:
         if not line.strip():
@@ -130,18 +146,21 @@ def _day(text: str | None, default: date) -> str:
 
 def _ask(folder: Folder, path: str, content: dict[str, Any], fmt: str) -> None:
     wanted = "JSONCompactEachRowWithNames" if fmt == "table" else fmt
-    answer = call_keeper(folder, path, {**content, "format": wanted})
-    if fmt != "table":
+    answer, used = call_keeper(folder, path, {**content, "format": wanted})
+    if fmt != "table" or used != wanted:
         sys.stdout.buffer.write(answer)
         return
-    lines = [orjson.loads(line) for line in answer.splitlines()]
+    text = answer.decode("utf-8", "replace")
+    lines = [orjson.loads(line) for line in text.splitlines() if line]
     if lines:
         _print_table(lines[0], lines[1:])
 
 
-def call_keeper(folder: Folder, path: str, content: dict[str, Any]) -> bytes:
+def call_keeper(
+    folder: Folder, path: str, content: dict[str, Any]
+) -> tuple[bytes, str]:
     """
-    Send a request to the folder's keeper; return its answer.
+    Send a request to the folder's keeper; return its answer and the format of it.
 
     Raises:
         click.ClickException: with the keeper's own words, or that it is away.
@@ -159,8 +178,7 @@ def call_keeper(folder: Folder, path: str, content: dict[str, Any]) -> bytes:
     )
     try:
         with urllib.request.urlopen(request) as response:  # noqa: S310
-            body: bytes = response.read()
-            return body
+            return response.read(), response.headers.get("X-ClickHouse-Format", "")
     except urllib.error.HTTPError as error:
         told = orjson.loads(error.read())["error"]
         raise click.ClickException(f"{told['code']}: {told['message']}") from None
@@ -176,9 +194,11 @@ def _print_table(names: list[str], rows: list[list[Any]]) -> None:
         for i in range(len(names))
     ]
     for name, right in zip(names, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        # As Text: what visitors sent must be neither markup nor terminal codes.
+        table.add_row(*(Text(_cell(value)) for value in row))
     console = Console()
     if not console.is_terminal:
         # Into a pipe or a file: as wide as it needs to be, never folded.
@@ -189,6 +209,5 @@ def _print_table(names: list[str], rows: list[list[Any]]) -> None:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

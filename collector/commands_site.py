@@ -7,7 +7,7 @@ import orjson
 from collector.folder import FolderError
 from collector.links import Link, LinkError, sign_link
 from collector.options import data_option, open_folder
-from collector.sites import editing
+from collector.sites import editing, host_name
 from schemas.settings import Settings
 from schemas.site import Site, SiteError, make_site, parse_sites
 
@@ -52,6 +52,7 @@ def add(name: str, data: str, origins: tuple[str, ...], **options: object) -> No
     if origins:
         changes["origins"] = list(origins)
     try:
+        name = host_name(name)
         with editing(folder.sites) as sites:
             old = msgspec.to_builtins(sites[name]) if name in sites else {}
             old.pop("name", None)
@@ -83,6 +84,7 @@ def remove(name: str, data: str) -> None:
     """Accept no more events of a site; what is stored stays until it expires."""
     folder = open_folder(data)
     try:
+        name = host_name(name)
         with editing(folder.sites) as sites:
             if sites.pop(name, None) is None:
                 raise click.ClickException(f"no site {name!r}")
@@ -131,10 +133,11 @@ def sign(  # noqa: PLR0913 - one parameter an option
     if "@" in recipient:
         raise click.UsageError("--recipient must be a token, not an e-mail address")
     given = [word for word in consent if word != "none"] if consent else None
-    content = {"s": site_name, "t": target, "m": mailing, "r": recipient, "c": given}
+    content = {"t": target, "m": mailing, "r": recipient, "c": given}
     try:
+        content["s"] = host_name(site_name)
         signed = sign_link(msgspec.convert(content, Link), folder.secret("link.key"))
-    except (LinkError, FolderError, msgspec.ValidationError) as error:
+    except (LinkError, SiteError, FolderError, msgspec.ValidationError) as error:
         raise click.UsageError(str(error)) from None
     click.echo(f"{public_url.rstrip('/')}/r/{signed}")
 

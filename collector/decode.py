@@ -10,7 +10,6 @@ the field and never quotes what was in it.
 import base64
 import binascii
 import re
-import zlib
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_plus, unquote_to_bytes
@@ -18,6 +17,7 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 import msgspec
 import orjson
 
+from collector.unpack import UnpackError, unpack
 from pipeline.clock import TimeError, occurred_ms, parse_time
 from schemas.event import EVENT_TYPES, AnyEvent, Event
 from schemas.outcome import Invalid
@@ -26,7 +26,6 @@ _PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
 _NAMED = re.compile(r"field `([^`]*)`")
 _PLAIN_NAME = re.compile(r"^[a-z][a-z_]{0,31}\Z")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_GZIP = b"\x1f\x8b"
 _BATCH_KEYS = frozenset({"events"})
 _CAMPAIGN_KEYS = ("source", "medium", "campaign", "term", "content", "id")
 _CONSENT_WORDS = frozenset(
@@ -50,16 +49,22 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 def decode_body(
-    body: bytes, *, received_ms: int, max_bytes: int, max_events: int
+    body: bytes,
+    *,
+    received_ms: int,
+    max_bytes: int,
+    max_events: int,
+    encoding: str = "",
 ) -> list[Decoded | Invalid]:
     """
     Decode one event, an array of them, or `{"events": […], …}`.
 
     Args:
-        body: the request's body, gzip or not.
+        body: the request's body as on the wire, compressed or not.
         received_ms: when it arrived, ms since 1970 UTC.
         max_bytes: how large it may be when unpacked.
         max_events: how many events it may hold.
+        encoding: value of the Content-Encoding header, empty when absent.
 
     Returns:
         One entry an event, in order: the good and the bad.
@@ -69,7 +74,11 @@ def decode_body(
         OverflowError: when it unpacks to more than `max_bytes`.
 
     """
-    items, shared = _items(_json(unpack(body, max_bytes)))
+    try:
+        plain = unpack(body, max_bytes, encoding)
+    except UnpackError as error:
+        raise DecodeError("bad_encoding", str(error)) from None
+    items, shared = _items(_json(plain))
     if len(items) > max_events:
         message = f"at most {max_events} events a request"
         raise DecodeError("too_many_events", message)
@@ -92,34 +101,6 @@ def decode_query(query: str, *, received_ms: int) -> Decoded | Invalid:
     except DecodeError as error:
         return error.invalid
     return _event(item, {}, 0, received_ms, strict=False)
-
-
-def unpack(body: bytes, max_bytes: int) -> bytes:
-    """
-    Undo gzip that no header announced, within a bound.
-
-    Raises:
-        DecodeError: when the gzip data is broken.
-        OverflowError: when there is more than `max_bytes` in it.
-
-    """
-    if not body.startswith(_GZIP):
-        return body
-    unpacker = zlib.decompressobj(31)
-    try:
-        plain = unpacker.decompress(body, max_bytes + 1)
-    except zlib.error:
-        message = "the gzip data is damaged"
-        raise DecodeError("bad_encoding", message) from None
-    if len(plain) > max_bytes:
-        raise OverflowError
-    if not unpacker.eof:
-        message = "the gzip data is cut short"
-        raise DecodeError("bad_encoding", message)
-    if unpacker.unused_data:
-        message = "something follows the gzip data"
-        raise DecodeError("bad_encoding", message)
-    return plain
 
 
 def _json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds

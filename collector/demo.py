@@ -26,7 +26,7 @@ from pipeline.clock import now_ms
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_EVENT_ID = re.compile(r"^[0-9a-f-]{36}\Z")
+_EVENT_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",

@@ -119,6 +119,7 @@ class Doors:
                 received_ms=call.received_ms,
                 max_bytes=self._settings.max_body_bytes,
                 max_events=self._settings.max_events,
+                encoding=call.header("content-encoding") or "",
             )
         except DecodeError as error:
             if _foreign(call, error.invalid):
@@ -167,6 +168,9 @@ class Doors:
         bad = _refusal(site, call, index, event.site)
         if bad is not None or site is None:
             return bad or Invalid("unknown_site", "the site is unknown", "site", index)
+        if event.site != site.name:
+            # One site has one name, however a page spells it.
+            event = msgspec.structs.replace(event, site=site.name)
         raw = RawEvent(
             event=event,
             event_id=event.event_id or uuid7(call.received_ms),

@@ -9,8 +9,11 @@ The data folder: where everything that lasts lies, readable by its owner alone.
     sites.toml, keeper.json
 """
 
+import contextlib
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -87,6 +90,29 @@ class Folder:
             message = f"secrets/{name} is not 64 hexadecimal digits"
             raise FolderError(message)
         return key
+
+    @contextlib.contextmanager
+    def alone(self, role: str) -> Iterator[None]:
+        """
+        Hold a role on this folder while the context lasts.
+
+        Raises:
+            FolderError: when another process holds it.
+
+        """
+        lock = os.open(
+            self.root / f"{role}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            message = f"another {role} is running on {self.root}"
+            raise FolderError(message) from None
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def write_keeper(self, address: KeeperAddress) -> None:
         """Leave word where the keeper listens."""

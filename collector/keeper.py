@@ -5,17 +5,16 @@ serves metrics and the demo on its own listener.
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable
 
 from aiohttp import web
 
 from collector.admin import admin_routes
 from collector.clickhouse_http import clickhouse_app
 from collector.demo import demo_routes
-from collector.folder import Folder, FolderError, KeeperAddress
+from collector.folder import Folder, KeeperAddress
 from collector.listen import listening, until_told
 from collector.metrics import count, show
 from collector.runtime import Runtime, build
@@ -59,7 +58,7 @@ async def run_keeper(settings: Settings, folder: Folder) -> None:
 
     """
     async with contextlib.AsyncExitStack() as stack:
-        stack.enter_context(_alone(folder))
+        stack.enter_context(folder.alone("keeper"))
         make_folders(folder.spool)
         if settings.demo:
             ensure_demo_site(folder.sites, _demo_origins(settings))
@@ -86,24 +85,6 @@ async def run_keeper(settings: Settings, folder: Folder) -> None:
 def data_source(settings: Settings, folder: Folder) -> str:
     """Return the store's DSN: the server's URL, or the embedded engine's folder."""
     return settings.clickhouse_url or f"chdb://{folder.engine}"
-
-
-@contextlib.contextmanager
-def _alone(folder: Folder) -> Iterator[None]:
-    """Hold the folder's keeper lock; a second keeper is refused with words."""
-    lock = os.open(
-        folder.root / "keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        message = f"another keeper is running on {folder.root}"
-        raise FolderError(message) from None
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def _open(runtime: Runtime, shelf: Shelf) -> None:

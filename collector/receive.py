@@ -63,8 +63,9 @@ class Receiver:
         except web.HTTPRequestEntityTooLarge:
             return respond.error(too_large(self._settings), 413, headers)
         except web.RequestPayloadError:
-            message = "the Content-Encoding could not be undone"
-            return respond.error(Invalid("bad_encoding", message), 400, headers)
+            # Chunks or a length that are not what was announced.
+            message = "the body is not HTTP that can be read"
+            return respond.error(Invalid("bad_request", message), 400, headers)
         verdict = self._doors.events(call, body)
         failure = await self._keep(call, verdict, headers)
         if failure is not None:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import aiohttp
 
 from collector.folder import Folder
-from collector.listen import until_told
+from collector.listen import check_free, until_told
 from schemas.settings import Settings
 
 _log = logging.getLogger("kastana.serve")
@@ -86,11 +86,24 @@ async def run_serve(settings: Settings, folder: Folder, arguments: list[str]) ->
         folder: the data folder.
         arguments: the options that every child gets as well.
 
+    Raises:
+        FolderError: when another server or keeper runs on the folder.
+        ListenError: when another program listens on the public address.
+
     """
-    shutil.rmtree(folder.metrics)
-    folder.metrics.mkdir(mode=0o700)
-    (folder.root / "keeper.json").unlink(missing_ok=True)
-    program = [sys.executable, "-m", "collector.cli"]
+    with folder.alone("server"):
+        # Before anything of a running server is touched.
+        with folder.alone("keeper"):
+            check_free(settings.listen)
+        shutil.rmtree(folder.metrics)
+        folder.metrics.mkdir(mode=0o700)
+        (folder.root / "keeper.json").unlink(missing_ok=True)
+        return await _supervise(settings, folder, arguments)
+
+
+async def _supervise(settings: Settings, folder: Folder, arguments: list[str]) -> int:
+    # -P: never import from the folder that someone happens to stand in.
+    program = [sys.executable, "-P", "-m", "collector.cli"]
     env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder.metrics)}
     keeper = Child("keeper", [*program, "keeper", *arguments], env)
     edges = [

@@ -62,7 +62,10 @@ class Facts(msgspec.Struct, frozen=True):
 def enrich(raw: RawEvent, grant: Grant, locator: Locator) -> Facts:
     """Derive the coarse facts of one event; pure but for the locator's file."""
     event = raw.event
+    # A mail is read through a proxy as often as not, and a server speaks for its
+    # visitors: that network and place would be put down as the visitor's.
     mail = isinstance(event, EmailOpen | EmailClick)
+    foreign = mail or raw.door == "server"
     url = clean_url(page_url(raw))
     # Without a pseudonym no campaign is read, not even to name the source: which
     # mailing someone came from is what an anonymous row must not tell.
@@ -78,10 +81,10 @@ def enrich(raw: RawEvent, grant: Grant, locator: Locator) -> Facts:
         else ("", "")
     )
     return Facts(
-        # A mail is read through a proxy as often as not: its network and place
-        # are the proxy's, and would be put down as the reader's.
-        client_address="" if mail else truncate(raw.address),
-        location=NOWHERE if mail else _locate(event, raw.address, locator),
+        client_address="" if foreign else truncate(raw.address),
+        location=(
+            NOWHERE if mail else _locate(event, "" if foreign else raw.address, locator)
+        ),
         device=_device(raw),
         screen_class=screen_class(event.screen or ""),
         viewport_class=screen_class(event.viewport or ""),

@@ -81,11 +81,12 @@ def decide(category: Category, consent: ConsentState, site: Site) -> Grant:
         name: _access(name, consent, site) for name in CATEGORIES
     }
     granted = frozenset(name for name, (how, _) in access.items() if how == "full")
+    closed = frozenset(name for name, (how, _) in access.items() if how == "closed")
     identity, why_not = access["statistics"]
     if category == "essential":
         if identity == "full":
-            return Grant("identified", ("essential",), granted, site.regime)
-        return Grant("anonymous", ("essential", why_not), granted, site.regime)
+            return Grant("identified", ("essential",), granted, closed, site.regime)
+        return Grant("anonymous", ("essential", why_not), granted, closed, site.regime)
     how, reason = access[category]
     if how == "closed":
         undecided = reason in _UNDECIDED.values()
@@ -97,13 +98,13 @@ def decide(category: Category, consent: ConsentState, site: Site) -> Grant:
             and (undecided or site.refused == "count")
         )
         outcome: Literal["counted", "dropped"] = "counted" if counts else "dropped"
-        return Grant(outcome, (reason,), granted, site.regime)
+        return Grant(outcome, (reason,), granted, closed, site.regime)
     if how == "anonymous":
-        return Grant("anonymous", (reason,), granted, site.regime)
+        return Grant("anonymous", (reason,), granted, closed, site.regime)
     if identity != "full":
         reasons = (reason, "no_statistics_consent")
-        return Grant("anonymous", reasons, granted, site.regime)
-    return Grant("identified", (reason,), granted, site.regime)
+        return Grant("anonymous", reasons, granted, closed, site.regime)
+    return Grant("identified", (reason,), granted, closed, site.regime)
 
 
 def _state(claim: Claim, *, stale: bool) -> State:

@@ -48,6 +48,10 @@ def identify(raw: RawEvent, grant: Grant, key: bytes, salts: DaySalt) -> Visitor
         if not event.recipient:
             return NOBODY
         token = f"recipient\0{event.recipient}"
+    elif raw.door == "server":
+        # Address and agent are the sending program's: under them every visitor
+        # of a backend would be one and the same.
+        return NOBODY
     else:
         salt = salts.at(raw.received_ms)
         fingerprint = f"{event.site}\0{raw.address}\0{raw.user_agent}"

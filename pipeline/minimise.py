@@ -19,6 +19,8 @@ from pipeline.clock import hour_text, time_text
 from pipeline.enrich import Facts
 from pipeline.identify import Visitor
 from pipeline.redact import redact_text
+from pipeline.redact_keys import redact_named
+from pipeline.redact_version import redact_version
 from pipeline.salt import DaySalt
 from schemas.consent import CATEGORIES, Category, ConsentState
 from schemas.ddl import EMPTY, column_types
@@ -82,8 +84,8 @@ class Minimiser:
         _check_columns(policy, "counts", CountRow)
         self._plan = functools.lru_cache(maxsize=256)(self._compile)
         # What cannot be done is said now, not at the first event.
-        self._plan("identified", frozenset(CATEGORIES))
-        self._plan("anonymous", frozenset())
+        self._plan("identified", frozenset(CATEGORIES), frozenset())
+        self._plan("anonymous", frozenset(), frozenset())
 
     def row(
         self,
@@ -95,7 +97,7 @@ class Minimiser:
     ) -> Row:
         """Return the row of an identified or anonymous event."""
         values = _all_values(raw, grant, consent, facts, visitor, self._policy.version)
-        for name, transform in self._plan(grant.outcome, grant.granted):
+        for name, transform in self._plan(grant.outcome, grant.granted, grant.closed):
             values[name] = transform(values[name], raw)
         return Row(**values)
 
@@ -122,12 +124,21 @@ class Minimiser:
             events=1,
         )
 
-    def _compile(self, outcome: str, granted: frozenset[Category]) -> Plan:
+    def _compile(
+        self,
+        outcome: str,
+        granted: frozenset[Category],
+        closed: frozenset[Category],
+    ) -> Plan:
         plan = []
         for name, field in self._policy.columns("events").items():
             full = outcome == "identified" and field.consent_category in granted
             shape: Shape = "identified" if full else "anonymous"
             what = field.remains(shape)
+            # An error needs no consent; what its row would say only for
+            # statistics stays away all the same when those are closed.
+            if field.consent_category in closed:
+                what = "absent"
             if what == "absent":
                 plan.append((name, _emptier(EMPTY[field.type])))
                 continue
@@ -291,7 +302,9 @@ def _failure(event: Failure) -> dict[str, Any]:
         "exception_message": _text(event.exception_message, _MESSAGE),
         "exception_stacktrace": _text(event.exception_stacktrace, _STACK),
         "app_version": (
-            _text(event.app_version, _NAME) if isinstance(event, AppCrash) else ""
+            redact_version(event.app_version or "")
+            if isinstance(event, AppCrash)
+            else ""
         ),
     }
 
@@ -306,16 +319,19 @@ def _coordinates(event: Event) -> tuple[float | None, float | None]:
 def _properties(event: Event) -> dict[str, str]:
     if not event.properties:
         return {}
-    return {
-        _text(key, _NAME): _scalar(value) for key, value in event.properties.items()
-    }
+    found = {}
+    for key, value in event.properties.items():
+        name = _text(key, _NAME)
+        found[name] = _scalar(name, value)
+    return found
 
 
-def _scalar(value: str | float | bool | None) -> str:  # noqa: FBT001 - JSON's own
-    if isinstance(value, str):
-        return _text(value, _VALUE)
+def _scalar(name: str, value: str | float | bool | None) -> str:  # noqa: FBT001 - JSON's own
+    if isinstance(value, bool) or value is None:
+        return orjson.dumps(value).decode()
     # A number can be a telephone or card number as well as a text can.
-    return redact_text(orjson.dumps(value).decode(), _VALUE)
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return _text(redact_named(name, text), _VALUE)
 
 
 def _text(text: str | None, limit: int) -> str:

@@ -127,9 +127,14 @@ def _updated_ms(raw: RawEvent) -> int | None:
 
 def _signals(raw: RawEvent) -> tuple[Signal, ...]:
     signals: list[Signal] = []
-    # Exactly "1" is the signal; anything else is nothing (W3C GPC, section 3.1).
-    if raw.event.gpc or raw.headers.get("sec-gpc") == "1":
+    if raw.event.gpc or _is_one(raw.headers.get("sec-gpc")):
         signals.append("gpc")
-    if raw.event.dnt or raw.headers.get("dnt") == "1":
+    if raw.event.dnt or _is_one(raw.headers.get("dnt")):
         signals.append("dnt")
     return tuple(signals)
+
+
+def _is_one(value: str | None) -> bool:
+    # Exactly "1" is the signal (W3C GPC, section 3.1); two headers that a proxy
+    # made one are still a "1" each.
+    return value is not None and "1" in (part.strip() for part in value.split(","))

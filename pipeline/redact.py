@@ -9,7 +9,7 @@ nested repetition and look a bounded way back: the time is linear in the text.
 Numbers that only look like something must survive, since product and order
 numbers are what paths are made of: cards need a vendor's prefix and Luhn's digit,
 accounts the length and checksum of their country, telephone numbers a plus sign, a
-written form or a word such as "tel" before them.
+written form or a word such as "tel" before them; coordinates come in precise pairs.
 """
 
 import functools
@@ -21,6 +21,7 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from pipeline.redact_numbers import find_numbers
+from pipeline.redact_places import find_places
 from pipeline.redact_tokens import find_tokens
 
 Span = tuple[int, int, str]
@@ -190,5 +191,9 @@ def _find_user_paths(text: str) -> Iterator[Span]:
             yield match.start(group), match.end(group), "user"
 
 
-_PATH_RULES: tuple[Callable[[str], Iterator[Span]], ...] = (find_numbers, find_tokens)
+_PATH_RULES: tuple[Callable[[str], Iterator[Span]], ...] = (
+    find_numbers,
+    find_tokens,
+    find_places,
+)
 _TEXT_RULES = (_find_urls, _find_user_paths, *_PATH_RULES)

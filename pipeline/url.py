@@ -15,6 +15,7 @@ import msgspec
 
 from pipeline.address import parse
 from pipeline.redact import redact_path, redact_text
+from pipeline.redact_hosts import redact_host
 
 MAX_PATH = 1024
 MAX_CAMPAIGN = 200
@@ -186,7 +187,7 @@ def clean_host(host: str) -> str:
         return host if address is not None and address.is_loopback else "[ip]"
     if len(host) > _MAX_HOST or _HOST.fullmatch(host) is None:
         return ""
-    return redact_path(host, _MAX_HOST)
+    return redact_path(redact_host(host), _MAX_HOST)
 
 
 def _readable(url: str) -> str:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.policy import Policy
+from schemas.policy_types import Policy
 
 DATABASE = "kastana"
 # Any number of segments that a retry may repeat must fit into the window, or a

@@ -38,6 +38,7 @@ REASONS: dict[str, str] = {
 
 # Codes of `invalid`: what is wrong with the input. The text is the documentation.
 INVALID: dict[str, str] = {
+    "bad_request": "the request is not HTTP that can be read",
     "empty_body": "the request has no body and no query",
     "not_json": "the body is not JSON",
     "bad_encoding": "the Content-Encoding or the compressed bytes are broken",
@@ -84,6 +85,7 @@ class Grant(msgspec.Struct, frozen=True):
     outcome: Literal["identified", "anonymous", "counted", "dropped"]
     reasons: tuple[str, ...]
     granted: frozenset[Category]
+    closed: frozenset[Category]
     regime: Regime
 
     def __post_init__(self) -> None:

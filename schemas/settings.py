@@ -21,6 +21,8 @@ Listen = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}\Z")]
 
 _NAME = re.compile(r"`\$\.(\w+)")
 
+_HIGHEST_PORT = 65_535
+
 
 class SettingsError(ValueError):
     """A setting that is unknown, or has a value it cannot have."""
@@ -170,6 +172,12 @@ def load_settings(
         raise SettingsError(message) from error
     for cidr in settings.trusted_proxies:
         _check_network(cidr, sources["trusted_proxies"])
+    for name in ("listen", "keeper_listen", "clickhouse_listen"):
+        _check_port(getattr(settings, name), name, sources.get(name, "options"))
+    url = settings.clickhouse_url
+    if url and not url.startswith(("http://", "https://")):
+        message = f"{sources['clickhouse_url']}: not http(s) - at `clickhouse_url`"
+        raise SettingsError(message)
     return settings
 
 
@@ -200,6 +208,12 @@ def example_toml() -> str:
     for name, (text, default) in descriptions().items():
         lines += ["", f"# {text}.", f"# {name} = {_toml(default)}"]
     return "\n".join(lines) + "\n"
+
+
+def _check_port(address: str, name: str, source: str) -> None:
+    if address and int(address.rpartition(":")[2]) > _HIGHEST_PORT:
+        message = f"{source}: no port is above {_HIGHEST_PORT} - at `{name}`"
+        raise SettingsError(message)
 
 
 def _check_network(cidr: str, source: str) -> None:

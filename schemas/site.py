@@ -7,14 +7,16 @@ read by every edge; the keys are the site's names.
 
 import re
 import tomllib
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from schemas.consent import Regime
 
-_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_NAME_LENGTH = 253
 _ORIGIN = re.compile(r"^(\*|null|https?://[A-Za-z0-9.\-\[\]:]+)\Z")
 
 
@@ -31,7 +33,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     that need statistics consent; of any other only the reason remains.
     """
 
-    name: Annotated[str, msgspec.Meta(pattern=_NAME, max_length=253)]
+    name: str
     regime: Regime = "opt_in"
     origins: tuple[str, ...] = ()
     undecided: Literal["count", "drop"] = "count"
@@ -91,6 +93,9 @@ def make_site(name: str, values: dict[str, object]) -> Site:
         SiteError: for a name, origin or option that is not one.
 
     """
+    if len(name) > _NAME_LENGTH or _NAME.fullmatch(name) is None:
+        message = f"{name!r} is not a host name in lower case, such as 'example.com'"
+        raise SiteError(message)
     try:
         site = msgspec.convert({"name": name, **values}, Site)
     except msgspec.ValidationError as error:

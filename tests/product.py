@@ -57,6 +57,7 @@ class Product:
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.folder: Path | None = None
 
     def start(self, *, keeper_ready: bool = True) -> "Product":
         """Start the server and wait until its listeners are ready."""
@@ -70,12 +71,14 @@ class Product:
                 stdout=log,
                 stderr=log,
                 env=environment,
+                cwd=self.folder,
                 start_new_session=True,
             )
         end = time.monotonic() + READY_S
         kind = "ready" if keeper_ready else "live"
         while not (self._is("ready", self.url) and self._is(kind, self.keeper)):
             if self.process.poll() is not None or time.monotonic() > end:
+                self.kill()
                 pytest.fail("not ready:\n" + self.log.read_text()[-4000:])
             time.sleep(0.05)
         return self

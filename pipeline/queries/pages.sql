@@ -1,5 +1,5 @@
 -- title: Pages
--- meaning: Views and visitors of each page by day; engaged seconds are per view, scroll depth is the median of the furthest point. Counted views, of which nothing else is known, stand apart.
+-- meaning: Views and visitors of each page by day; engaged seconds are what its pings report divided by its views, scroll depth is the median of what its pings report; both are empty without pings. Counted views, of which nothing else is known, stand apart.
 -- purpose: usage_analytics
 -- order: day, views DESC, url_path
 SELECT
@@ -9,8 +9,8 @@ SELECT
     sum(page_views) AS views,
     sum(counted_views) AS counted_views,
     uniqMergeIf(people, page_views > 0) AS visitors,
-    if(views = 0, 0, round(sum(engaged) / 1000 / views, 1)) AS engaged_seconds,
-    round(quantileMerge(0.5)(scrolled)) AS scroll_depth
+    if(views = 0 OR sum(pings) = 0, NULL, round(sum(engaged) / 1000 / views, 1)) AS engaged_seconds,
+    if(sum(pings) = 0, NULL, round(quantileMerge(0.5)(scrolled))) AS scroll_depth
 FROM
 (
     SELECT
@@ -20,7 +20,8 @@ FROM
         countIf(event_name = 'page_view') AS page_views,
         0 AS counted_views,
         uniqStateIf(visitor_id, visitor_id != 0) AS people,
-        sum(engaged_ms) AS engaged,
+        countIf(event_name = 'page_ping') AS pings,
+        sumIf(engaged_ms, event_name = 'page_ping') AS engaged,
         quantileStateIf(0.5)(scroll_depth, event_name = 'page_ping') AS scrolled
     FROM kastana.events FINAL
     WHERE event_name IN ('page_view', 'page_ping')
@@ -33,6 +34,7 @@ FROM
         0 AS page_views,
         sum(events) AS counted_views,
         uniqStateIf(toUInt64(0), 0) AS people,
+        0 AS pings,
         0 AS engaged,
         quantileStateIf(0.5)(toUInt8(0), 0) AS scrolled
     FROM kastana.counts

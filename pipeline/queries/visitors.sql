@@ -1,5 +1,5 @@
 -- title: Visitors and sessions
--- meaning: Visitors with a pseudonym and their sessions by day; a session ends after 30 minutes of silence. Views of visitors without a pseudonym are in anonymous_views.
+-- meaning: Visitors with a pseudonym and their sessions by day. A session ends after 30 minutes of silence and counts on the day it begins: of one that goes on past midnight (UTC) the next day has the visitor but no session. Views of visitors without a pseudonym are in anonymous_views. Readers of e-mails are left out, and what a server sends without naming a visitor.
 -- purpose: usage_analytics
 -- order: site, day
 SELECT
@@ -22,5 +22,7 @@ FROM
             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
         ) AS previous
     FROM kastana.events FINAL
+    WHERE event_name NOT IN ('email_open', 'email_click')
+        AND NOT (door = 'server' AND visitor_scope != 'persistent')
 )
 GROUP BY site, day

@@ -76,7 +76,7 @@ async def test_event_id_time(page: Page, site: Site, recorder: Recorder) -> None
     event = await recorder.first("page_view")
 
     millis = int(event["event_id"].replace("-", "")[:12], 16)
-    assert abs(millis - event["occurred_at"]) <= 5
+    assert abs(millis - event["occurred_at"]) < 1000
 
 
 async def test_no_credentials(

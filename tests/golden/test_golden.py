@@ -11,7 +11,7 @@ from collector.doors import Doors
 from collector.explain import explain
 from tests.golden.golden import golden_doors, read_cases
 
-GEO = Path(os.environ.get("KASTANA_GEO", "data/geo")).absolute()
+GEO = Path(os.environ.get("TEST_GEO_FOLDER", "data/geo")).absolute()
 ANONYMOUS = "exempt-anonymous.example"
 CAPTURES = Path(__file__).parents[3] / "shared" / "captures"
 

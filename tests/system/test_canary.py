@@ -38,6 +38,7 @@ PHONE = "+41791234599"
 CARD = "4111 1111 1111 1111"
 SECRET_QUERY = "canaryqueryvalue55"
 REFERRER_QUERY = "canaryreferrervalue66"
+PASSWORD = "canarypassword9"
 
 
 def needles() -> dict[str, bytes]:
@@ -70,6 +71,7 @@ def needles() -> dict[str, bytes]:
         "card, closed up": CARD.replace(" ", ""),
         "query value": SECRET_QUERY,
         "referrer query value": REFERRER_QUERY,
+        "password": PASSWORD,
     }
     found = {name: text.encode() for name, text in texts.items()}
     for name in ("address", "e-mail", "cookie", "visitor token"):
@@ -112,7 +114,10 @@ def headers(forwarded: str) -> dict[str, str]:
 
 def canary_events(site: str, consent: dict[str, object] | None) -> list[dict]:
     """Return one event of every kind, with canaries in every field."""
-    text = f"mail {EMAIL} call {PHONE} card {CARD} from {ADDRESS} or {ADDRESS6}"
+    text = (
+        f"mail {EMAIL} call {PHONE} card {CARD} from {ADDRESS} or {ADDRESS6}"
+        f" at {LATITUDE},{LONGITUDE}"
+    )
     url = (
         f"https://user:{COOKIE}@{site}/profile/{EMAIL}/x"
         f"?token={SECRET_QUERY}&email={quote(EMAIL)}&utm_source={quote(EMAIL)}"
@@ -123,7 +128,14 @@ def canary_events(site: str, consent: dict[str, object] | None) -> list[dict]:
         "referrer": f"https://ref.example/u/{quote(EMAIL)}?q={REFERRER_QUERY}",
         "title": text,
         "visitor": VISITOR,
-        "properties": {"note": text, "ip": ADDRESS, EMAIL: "key", "card": CARD},
+        "properties": {
+            "note": text,
+            "ip": ADDRESS,
+            EMAIL: "key",
+            "card": CARD,
+            "password": PASSWORD,
+            "lat": LATITUDE,
+        },
         "campaign": {"content": EMAIL, "term": text[:150]},
     }
     if consent is not None:
@@ -223,7 +235,7 @@ def send_errors(product: Product) -> None:
 
 
 def send_broken_http(product: Product) -> None:
-    """Break the protocol itself: aiohttp answers and must not tell."""
+    """Break the protocol itself: the answer is fixed and the log must not tell."""
     host, port = urlsplit(product.url).hostname, urlsplit(product.url).port
     for raw in (
         f"GET /{COOKIE} HTTP/9.9\r\nX-Forwarded-For: {ADDRESS}\r\n\r\n",
@@ -233,14 +245,17 @@ def send_broken_http(product: Product) -> None:
         f"POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{EMAIL}\r\n",
         f"{EMAIL} {COOKIE}\r\n\r\n",
         "A" * 20_000 + EMAIL,
+        f"GET /r/{'a' * 9000}{EMAIL} HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET / HTTP/1.1\r\nHost: x\r\nExpect: {EMAIL}\r\n\r\n",
     ):
         with socket.create_connection((host, port), timeout=5) as connection:
             connection.sendall(raw.encode())
             connection.settimeout(0.5)
             try:
-                connection.recv(4096)
+                answer = connection.recv(4096)
             except TimeoutError:
                 continue
+            assert not find_in(answer)
 
 
 def request(  # noqa: PLR0913 - the parts of a request

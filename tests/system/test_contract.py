@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from tests.product import KASTANA, Product
+from tests.product import KASTANA, Product, free_ports
 
 COMMANDS = [
     "serve", "edge", "keeper", "sql", "query", "explain", "policy", "site", "link",
@@ -313,3 +313,55 @@ def test_doctor_says_what_is_wrong(product: Product, tmp_path: Path) -> None:
     }
     assert 1 == bad.returncode
     assert b"link.key can be read by others" in bad.stdout
+
+
+def test_table_shows_what_is_stored_and_nothing_else(product: Product) -> None:
+    """Brackets are no markup, control characters reach no terminal."""
+    statement = (
+        "SELECT '[email] [/b] x' AS \"[red]\", concat('a', char(27), '[31m') AS e"
+    )
+    done = product.run("sql", statement)
+    raw = product.run("sql", "SELECT unhex('ff') AS broken")
+
+    assert (0, 0) == (done.returncode, raw.returncode), done.stderr
+    assert "[email] [/b] x" in done.stdout.decode()
+    assert "[red]" in done.stdout.decode()
+    assert b"\x1b" not in done.stdout
+
+
+def test_format_clause_of_a_statement_is_respected(product: Product) -> None:
+    """What the statement asks for is printed as it is."""
+    done = product.run("sql", "SELECT 1 AS a, 2 AS b FORMAT CSV")
+
+    assert (0, b"1,2\n") == (done.returncode, done.stdout)
+
+
+def test_second_server_leaves_the_first_alone(product: Product) -> None:
+    """On the same folder, or the same public address: refused, nothing touched."""
+    ports = [f"127.0.0.1:{port}" for port in free_ports(3)]
+    names = ("--listen", "--keeper-listen", "--clickhouse-listen")
+    own = [part for pair in zip(names, ports, strict=True) for part in pair]
+    same_folder = product.run("serve", *own)
+    taken = ["--listen", product.settings["listen"], *own[2:]]
+    same_port = Product(product.data.parent / "other")
+    same_port.data.mkdir()
+    refused = same_port.run("serve", *taken)
+
+    assert (78, 78) == (same_folder.returncode, refused.returncode)
+    assert b"another server is running" in same_folder.stderr
+    assert b"cannot listen on" in refused.stderr
+    assert [{"n": 1}] == product.sql("SELECT 1 AS n")
+
+
+def test_nothing_is_imported_from_where_one_stands(tmp_path: Path) -> None:
+    """A folder with a `logging.py` or `schemas/` changes nothing."""
+    (tmp_path / "logging.py").write_text("raise SystemExit('imported')\n")
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "__init__.py").write_text("raise SystemExit('imported')\n")
+    product = Product(tmp_path / "data")
+    product.folder = tmp_path
+    product.start()
+    code = product.stop()
+
+    assert 0 == code
+    assert b"imported" not in product.log.read_bytes()

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import socket
 import struct
 import time
 import zlib
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -73,6 +75,24 @@ BAD_BODIES: list[tuple[str, bytes, dict[str, str], int, str, str]] = [
         400,
         "bad_encoding",
         "",
+    ),
+    *(
+        (
+            f"{name}, announced as {encoding}",
+            body,
+            {"Content_Encoding": encoding},
+            400,
+            "bad_encoding",
+            "",
+        )
+        for name, encoding, body in (
+            ("cut", "gzip", gzip.compress(b'{"event": "page_view"}')[:-5]),
+            ("followed", "gzip", gzip.compress(b'{"event": "page_view"}') + b"x"),
+            ("garbage", "deflate", b"not deflate at all"),
+            ("cut", "deflate", zlib.compress(b'{"event": "page_view"}')[:-5]),
+            ("garbage", "br", b"not brotli at all"),
+            ("JSON", "zstd", b'{"event": "page_view"}'),
+        )
     ),
     ("large", b"[" + b" " * 1_000_000 + b"]", {}, 413, "too_large", ""),
     ("bomb", lying_bomb(), {}, 413, "too_large", ""),
@@ -234,6 +254,21 @@ SHAPES: list[tuple[str, bytes, dict[str, str]]] = [
         "silent gzip",
         gzip.compress(json.dumps(page_view()).encode()),
         {"Content_Type": "text/plain"},
+    ),
+    (
+        "deflate",
+        zlib.compress(json.dumps(page_view()).encode()),
+        {"Content_Encoding": "deflate"},
+    ),
+    (
+        "raw deflate",
+        zlib.compress(json.dumps(page_view()).encode(), wbits=-15),
+        {"Content_Encoding": "deflate"},
+    ),
+    (
+        "unpacked by a proxy",
+        json.dumps(page_view()).encode(),
+        {"Content_Encoding": "gzip"},
     ),
     ("data=", b"data=" + json.dumps(page_view()).encode(), {}),
 ]
@@ -414,6 +449,79 @@ def test_unknown_paths_and_methods_have_codes(product: Product) -> None:
         wrong.status,
         wrong.json()["error"]["code"],
     )
+
+
+MARKER = "dora.marker@birdmail.example"
+NOT_HTTP: list[tuple[str, bytes, int]] = [
+    ("long path", b"GET /r/%s HTTP/1.1\r\n\r\n", 400),
+    ("no HTTP", b"GARBAGE %s\r\n\r\n", 400),
+    ("one word", b"%s\r\n\r\n", 400),
+    ("not UTF-8", b"GET /\xff\xfe%s HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ("bad version", b"GET /%s HTTP/9.9\r\n\r\n", 400),
+    ("bad header", b"GET / HTTP/1.1\r\nHost x %s\r\n\r\n", 400),
+    ("long header", b"GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n", 400),
+    ("bad length", b"POST /e HTTP/1.1\r\nContent-Length: %s\r\n\r\n", 400),
+    (
+        "bad chunk",
+        b"POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n",
+        400,
+    ),
+    ("bad host", b"GET http://[%s/ HTTP/1.1\r\n\r\n", 400),
+    (
+        "expectation",
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: %s\r\n\r\n",
+        417,
+    ),
+]
+
+
+def raw_answer(product: Product, raw: bytes) -> bytes:
+    """Return all that is answered to bytes that need not be HTTP."""
+    address = urlsplit(product.url)
+    with socket.create_connection((address.hostname, address.port), 5) as connection:
+        connection.sendall(raw)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "status"), NOT_HTTP, ids=[row[0] for row in NOT_HTTP]
+)
+def test_what_is_not_http_is_answered_without_a_quote(
+    product: Product, name: str, raw: bytes, status: int
+) -> None:
+    """One fixed error object, nothing of the request in it, no line in the log."""
+    padding = b"a" * 9000 if name.startswith("long") else b""
+    before = product.log.stat().st_size
+    answer = raw_answer(product, raw % (padding + MARKER.encode()))
+    head, _, body = answer.partition(b"\r\n\r\n")
+
+    assert f"HTTP/1.1 {status} ".encode() in head.replace(b"HTTP/1.0", b"HTTP/1.1")
+    assert b"Content-Type: application/json" in head
+    assert "bad_request" == json.loads(body)["error"]["code"]
+    assert b"marker" not in answer
+    assert before == product.log.stat().st_size
+
+
+def test_bad_bodies_cannot_fill_the_log(product: Product) -> None:
+    """Damaged bodies, and clients that leave halfway, are worth no line."""
+    before = product.log.stat().st_size
+    for encoding in ("gzip", "deflate", "br"):
+        answer = product.post(
+            MARKER.encode(), Content_Encoding=encoding, Origin=f"https://{SITE}"
+        )
+        assert f"https://{SITE}" == answer.headers["access-control-allow-origin"]
+        assert b"marker" not in answer.body
+    address = urlsplit(product.url)
+    for linger in (struct.pack("ii", 0, 0), struct.pack("ii", 1, 0)):
+        with socket.create_connection((address.hostname, address.port), 5) as half:
+            half.sendall(b"POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+            time.sleep(0.2)
+            half.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    time.sleep(0.2)
+    assert 200 == product.call("GET", "/health/live").status
+    told = product.log.read_bytes()[before:]
+
+    assert b"" == told
 
 
 def test_health_of_both_listeners(product: Product) -> None:

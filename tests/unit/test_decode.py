@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import zlib
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -13,8 +14,8 @@ from collector.decode import (
     DecodeError,
     decode_body,
     decode_query,
-    unpack,
 )
+from collector.unpack import unpack
 from schemas.event import EmailOpen, PageView
 from schemas.outcome import Invalid
 from tests.builders import NOON_MS
@@ -180,6 +181,82 @@ def test_gzip_bound_is_exact(extra: int, *, fits: bool) -> None:
         return
     with pytest.raises(OverflowError):
         unpack(body, 1000)
+
+
+def deflate(plain: bytes) -> bytes:
+    """Return deflate data without zlib's head."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(plain) + packer.flush()
+
+
+def decode_as(encoding: str, body: bytes) -> list[Decoded | Invalid]:
+    """Decode a body under a Content-Encoding."""
+    return decode_body(
+        body, received_ms=NOON_MS, max_bytes=100_000, max_events=10, encoding=encoding
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(BODY)),
+        ("x-gzip", gzip.compress(BODY)),
+        (" GZIP ", gzip.compress(BODY)),
+        ("identity", gzip.compress(BODY)),
+        ("identity, gzip", gzip.compress(BODY)),
+        ("deflate", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", zlib.compress(BODY, 9)),
+        ("deflate", deflate(BODY)),
+        ("gzip", BODY),
+        ("gzip", b" \n" + BODY),
+        ("gzip", b"data=" + BODY),
+        ("deflate", BODY),
+        ("deflate", json.dumps([GOOD]).encode()),
+    ],
+)
+def test_encodings(encoding: str, body: bytes) -> None:
+    """Gzip, both kinds of deflate, and a header that a proxy left behind."""
+    (answer,) = decode_as(encoding, body)
+
+    assert PageView(site="example.com") == good(answer)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("br", BODY),
+        ("br", gzip.compress(BODY)),
+        ("zstd", b"\x28\xb5\x2f\xfd"),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY))),
+        ("jane@example.com", BODY),
+        ("gzip", b"jane@example.com"),
+        ("gzip", zlib.compress(BODY)),
+        ("gzip", gzip.compress(BODY)[:-5]),
+        ("gzip", gzip.compress(BODY) + b"tail"),
+        ("deflate", b"jane@example.com"),
+        ("deflate", b"x"),
+        ("deflate", zlib.compress(BODY)[:-1]),
+        ("deflate", zlib.compress(BODY)[:-4] + bytes(4)),
+        ("deflate", zlib.compress(BODY) + b"tail"),
+        ("deflate", deflate(BODY)[:-1]),
+        ("deflate", deflate(BODY) + b"tail"),
+    ],
+)
+def test_bad_encodings(encoding: str, body: bytes) -> None:
+    """Unknown, damaged, cut short, followed by something: one code, no quote."""
+    with pytest.raises(DecodeError) as caught:
+        decode_as(encoding, body)
+
+    assert "bad_encoding" == caught.value.invalid.code
+    assert "jane" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"{" * 2000, zlib.compress(b"{" * 2000)])
+def test_bound_holds_for_every_encoding(body: bytes) -> None:
+    """The bound is about what a body holds, however it came."""
+    with pytest.raises(OverflowError):
+        unpack(body, 1000, "deflate")
 
 
 # ------------------------------------------------------------- single events refused

@@ -24,7 +24,7 @@ def salts(tmp_path: Path) -> DaySalt:
 def grant(outcome: str = "identified", *without: str) -> Grant:
     """Return a grant of everything but some categories."""
     granted = frozenset(CATEGORIES) - set(without)
-    return Grant(outcome, ("consent_given",), granted, "opt_in")  # type: ignore[arg-type]
+    return Grant(outcome, ("consent_given",), granted, frozenset(), "opt_in")  # type: ignore[arg-type]
 
 
 def who(salts: DaySalt, name: str = "page_view", /, **fields: Any) -> Visitor:

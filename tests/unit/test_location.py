@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.location import NOWHERE, Location, Locator, country_of_time_zone
 
-DBIP = Path(os.environ.get("KASTANA_GEO", "data/geo"))
+DBIP = Path(os.environ.get("TEST_GEO_FOLDER", "data/geo"))
 
 FLAT = {
     "city": "Caracas (Altamira)",

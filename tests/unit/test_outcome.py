@@ -9,7 +9,9 @@ from schemas.outcome import INVALID, REASONS, Drop, Grant, Invalid
 def test_declared_reasons(reason: str) -> None:
     """Every declared reason can be given."""
     assert (reason,) == Drop("dropped", (reason,)).reasons
-    assert (reason,) == Grant("dropped", (reason,), frozenset(), "opt_in").reasons
+    assert (reason,) == Grant(
+        "dropped", (reason,), frozenset(), frozenset(), "opt_in"
+    ).reasons
 
 
 def test_undeclared_reason() -> None:
@@ -17,7 +19,7 @@ def test_undeclared_reason() -> None:
     with pytest.raises(LookupError, match="mood"):
         Drop("dropped", ("no_consent", "mood"))
     with pytest.raises(LookupError, match="mood"):
-        Grant("dropped", ("no_consent", "mood"), frozenset(), "opt_in")
+        Grant("dropped", ("no_consent", "mood"), frozenset(), frozenset(), "opt_in")
 
 
 @pytest.mark.parametrize("code", INVALID)

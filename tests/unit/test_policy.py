@@ -7,7 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 
+from collector.commands_policy import policy as command
+from pipeline.minimise import Minimiser
+from pipeline.salt import DaySalt
 from schemas.policy import (
     EventRule,
     Field,
@@ -18,6 +22,7 @@ from schemas.policy import (
     load_policy,
     parse_policy,
 )
+from schemas.policy_check import HEADINGS
 from tests.builders import ROOT, parse_changed, policy_toml, to_toml
 
 TOML = policy_toml()
@@ -150,6 +155,8 @@ def test_not_toml(text: str) -> None:
         ("fields.site.identified", "shout", "refers to 'shout'"),
         ("fields.site.anonymous", "shout", "refers to 'shout'"),
         ("fields.site.counted", "shout", "refers to 'shout'"),
+        ("fields.device_type.counted", "absent", "refers to 'device_type'"),
+        ("fields.door.counted", "keep", "without 'door'"),
         ("retention.row.reason", "habit", "refers to 'habit'"),
         ("tables.events.retention", "ever", "refers to 'ever'"),
         ("tables.events.time", "noticed_at", "refers to 'noticed_at'"),
@@ -166,8 +173,6 @@ def test_not_toml(text: str) -> None:
         ),
         ("purposes.feature_research.used", True, "no event or field serves it"),
         ("data_categories.contact.collected", True, "no event or field holds it"),
-        ("retention.row.days", 0, "at least 1"),
-        ("retention.address.days", -30, "at least 1"),
         ("policy.version", "16 May 2025", "must be a date"),
         ("policy.version", "20250516", "must be a date"),
         ("policy.grants_valid_since", "v2", "must be a date"),
@@ -177,7 +182,6 @@ def test_not_toml(text: str) -> None:
         ("fields.url_path.anonymous", "absent", "keeps more than anonymous"),
         ("fields.occurred_at.counted", "keep", "keeps more than anonymous"),
         ("fields.client_address.counted", "keep", "keeps more than anonymous"),
-        ("fields.visitor_id.anonymous", "keep", None),
         ("fields.site.retention", "address", "'site' expires before its row does"),
         ("fields.event_id.retention", "address", "'event_id' expires before"),
         ("fields.occurred_at.retention", "address", "'occurred_at' expires before"),
@@ -200,7 +204,7 @@ def test_cross_checks(path: str, value: object, problem: str | None) -> None:
     section = path.split(".", maxsplit=1)[0]
     where = caught.value.where
     # A table complains of its sorting key, a purpose of what uses it.
-    assert where.startswith((section, "tables.events.order_by", "fields."))
+    assert where.startswith((section, "tables.", "fields."))
 
 
 @pytest.mark.parametrize("shape", ["identified", "anonymous", "counted"])
@@ -238,6 +242,216 @@ def test_load_from_file(tmp_path: Path) -> None:
     file.write_text(to_toml(changed("policy.version", "2026-01-31")), encoding="utf-8")
 
     assert "2026-01-31" == load_policy(file).version
+
+
+# ------------------------------------ what would stop a start, or a table, or a promise
+EVENT = TOML["events"]["page_view"]
+ORDER = TOML["tables"]["events"]["order_by"]
+COUNTS_ORDER = TOML["tables"]["counts"]["order_by"]
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("tables.visits", TOML["tables"]["events"]),
+        ("events.page_veiw", EVENT),
+        ("events.Page_view", EVENT),
+        ("consent_categories.fun", TOML["consent_categories"]["statistics"]),
+        ("rights.explanation", TOML["rights"]["access"]),
+        ("fields.site.type", "Text"),
+        ("fields.site.type", ""),
+        ("fields.site.type", "Nullable(String)"),
+        ("fields.site.type", "String DEFAULT 'a'"),
+        ("tables.events.order_by", []),
+        ("tables.events.order_by", [*ORDER, "mood"]),
+        ("tables.events.order_by", [*ORDER, ""]),
+        ("tables.events.order_by", [*ORDER, "toDate(mood)"]),
+        ("tables.events.order_by", [*ORDER, "toDate(site)"]),
+        ("tables.events.order_by", [*ORDER, "toHour(occurred_at)"]),
+        ("tables.events.order_by", [*ORDER, "site, url_path"]),
+        ("tables.events.order_by", [*ORDER, "site\n"]),
+        ("tables.events.order_by", [*ORDER, "geo_latitude"]),
+        ("tables.counts.order_by", ["site", "door"]),
+        ("tables.counts.order_by", ["site", "events"]),
+        ("tables.counts.order_by", COUNTS_ORDER[1:]),
+        ("tables.counts.order_by", [*COUNTS_ORDER[:2], "toDate(occurred_at)"]),
+        ("tables.events.order_by", ["site", "occurred_at"]),
+        ("tables.events.time", "site"),
+        ("tables.events.time", "toDate(occurred_at)"),
+        ("tables.events.time", ""),
+        ("tables.events.partition_by", "toYYYYMM(received_at)"),
+        ("tables.events.partition_by", "toYYYYMMDD(occurred_at)"),
+        ("tables.events.partition_by", "toYYYYMM(occurred_at) "),
+        ("tables.events.partition_by", "tuple()"),
+        ("tables.events.partition_by", ""),
+        ("tables.events.engine", "Memory"),
+        ("tables.events.engine", "mergetree"),
+        ("tables.events.engine", "MergeTree()"),
+        ("tables.events.engine", ""),
+        ("tables.events.sum", "events"),
+        ("tables.counts.sum", ""),
+        ("retention.row.days", 0),
+        ("retention.row.days", 36_501),
+        ("retention.address.days", -30),
+        ("policy.consent_valid_days", 0),
+        ("policy.consent_valid_days", 36_501),
+        ("policy.contact_section", "14"),
+        ("policy.children_section", "10.1"),
+        ("data_categories.device.section", "2.4"),
+        ("purposes.usage_analytics.section", "4.2 "),
+        ("purposes.usage_analytics.section", " 4.2"),
+        ("consent_categories.statistics.section", "9.2."),
+        ("retention_reasons.sensitivity.section", "06"),
+        ("rights.erasure.section", "8.7"),
+        ("rights.erasure.section", ""),
+        ("data_categories.device.dpv", "device"),
+        ("purposes.usage_analytics.dpv", "dpv:usage"),
+        ("purposes.usage_analytics.dpv", "dpv:"),
+        ("consent_categories.statistics.dpv", "https://w3id.org/dpv#Consent"),
+        ("retention_reasons.sensitivity.dpv", "DPV:LegalObligation"),
+        ("rights.erasure.dpv", "eu-gdpr:A17\n"),
+        ("rights.erasure.dpv", "gdpr:A17"),
+        ("fields.visitor_id.anonymous", "keep"),
+        ("fields.visitor_id.anonymous", "keyed_hash"),
+        ("fields.visitor_scope.anonymous", "keep"),
+        ("fields.client_address.anonymous", "keep"),
+        ("fields.geo_latitude.anonymous", "keep"),
+        ("fields.geo_longitude.anonymous", "counter"),
+        ("fields.visitor_id.counted", "keep"),
+        ("fields.visitor_scope.counted", "counter"),
+        ("fields.client_address.counted", "hour"),
+        ("fields.geo_latitude.counted", "keep"),
+    ],
+)
+def test_refused(where: str, value: object) -> None:
+    """What no table, no code or no promise can follow does not load."""
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(changed(where, value))
+
+    assert where == caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("section", "name"),
+    [
+        (section, name)
+        for section in ("tables", "events", "consent_categories", "rights")
+        for name in TOML[section]
+    ],
+)
+def test_missing_entry(section: str, name: str) -> None:
+    """What the code counts on is there, each by its name."""
+    content = copy.deepcopy(TOML)
+    del content[section][name]
+
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert f"{section}.{name}" == caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("url_path", "identifiers"),
+        ("door", "precise_location"),
+        ("client_address", "device"),
+        ("visitor_id", "activity"),
+        ("geo_latitude", "approximate_location"),
+    ],
+)
+def test_personal_by_kind_and_by_name(name: str, kind: str) -> None:
+    """Calling a pseudonym something else does not let it be kept without consent."""
+    content = copy.deepcopy(TOML)
+    content["fields"][name].update(data_category=kind, anonymous="keep")
+
+    with pytest.raises(PolicyError, match="tells visitors apart") as caught:
+        parse_changed(content)
+
+    assert f"fields.{name}.anonymous" == caught.value.where
+
+
+def test_time_of_a_partition_stays() -> None:
+    """The partition's time cannot expire first, in the sorting key or not."""
+    content = changed("fields.occurred_at.retention", "address")
+    content["tables"]["events"]["order_by"] = ["site", "event_id"]
+
+    with pytest.raises(PolicyError, match="expires before its row") as caught:
+        parse_changed(content)
+
+    assert "tables.events.time" == caught.value.where
+
+
+def test_null_is_not_sorted_by() -> None:
+    """A column that may be null is in no sorting key, even one that stays."""
+    content = changed("tables.events.order_by", ["site", "geo_latitude"])
+    content["fields"]["geo_latitude"]["retention"] = "row"
+
+    with pytest.raises(PolicyError, match="may be null"):
+        parse_changed(content)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("retention.row.days", 36_500),
+        ("retention.address.days", 1),
+        ("tables.events.engine", "MergeTree"),
+        ("tables.events.order_by", ["toDate(occurred_at)", "event_id"]),
+        ("policy.contact_section", "1"),
+        ("rights.erasure.section", "8"),
+    ],
+)
+def test_allowed(path: str, value: object) -> None:
+    """The ends of what is allowed load."""
+    parse_changed(changed(path, value))
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    """A file that is not UTF-8 is refused in words, by the command too."""
+    file = tmp_path / "policy.toml"
+    file.write_bytes(b'[policy]\ntitle = "caf\xe9"\n')
+
+    with pytest.raises(PolicyError, match="is not UTF-8") as caught:
+        load_policy(file)
+    done = CliRunner().invoke(command, ["check", "--file", str(file)])
+
+    assert "file" == caught.value.where
+    assert (1, "is not UTF-8" in done.output) == (done.exit_code, True)
+
+
+@pytest.mark.parametrize(
+    ("where", "changes"),
+    [
+        ("fields.mood", {"fields.mood": TOML["fields"]["door"]}),
+        ("fields.door.anonymous", {"fields.door.anonymous": "counter"}),
+        ("transforms.shout", {"transforms.shout": "upper case"}),
+    ],
+)
+def test_check_agrees_with_the_start(
+    tmp_path: Path, where: str, changes: dict[str, object]
+) -> None:
+    """What the minimiser refuses at start, `policy check` refuses as well."""
+    content = copy.deepcopy(TOML)
+    for path, value in changes.items():
+        *tables, key = path.split(".")
+        entry(content, tuple(tables))[key] = value
+    file = tmp_path / "policy.toml"
+    file.write_text(to_toml(content), encoding="utf-8")
+
+    with pytest.raises(PolicyError) as caught:
+        Minimiser(load_policy(file), DaySalt(tmp_path / "day.salt"))
+    done = CliRunner().invoke(command, ["check", "--file", str(file)])
+
+    assert where == caught.value.where
+    assert (1, str(caught.value) in done.output) == (done.exit_code, True)
+
+
+def test_check_of_the_shipped_policy() -> None:
+    """The policy that ships holds together, and no salt is read for that."""
+    done = CliRunner().invoke(command, ["check"])
+
+    assert (0, True) == (done.exit_code, "holds together" in done.output)
 
 
 # --------------------------------------- the published text, section by section
@@ -351,6 +565,7 @@ def test_sections_exist_in_the_published_text() -> None:
     )
 
     assert "May 16, 2025" in text.read_text(encoding="utf-8")
+    assert headings == HEADINGS
     assert set() == _sections(TOML) - headings
 
 

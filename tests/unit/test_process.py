@@ -158,9 +158,10 @@ def test_outcomes(
     [
         ("sec-gpc", "1", YES, "anonymous: signal_gpc"),
         ("dnt", "1", YES, "anonymous: signal_dnt"),
+        ("sec-gpc", "1, 1", YES, "anonymous: signal_gpc"),
         ("sec-gpc", "0", YES, GIVEN),
         ("sec-gpc", "true", YES, GIVEN),
-        ("sec-gpc", " 1", YES, GIVEN),
+        ("sec-gpc", " 1", YES, "anonymous: signal_gpc"),
         ("dnt", "0", YES, GIVEN),
         ("dnt", "unspecified", YES, GIVEN),
         # That a signal is not there is no consent.

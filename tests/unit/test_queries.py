@@ -1,12 +1,30 @@
 """The named views: each says what it shows, how to read it, and why it exists."""
 
+import csv
+import io
+import json
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
 
 import pytest
 
+from pipeline.migrate import migrate
 from pipeline.queries import View, ViewError, ask, load_views, parse_view
+from pipeline.store import Store
 from schemas.policy import load_policy
+from schemas.row import Row
+from tests import store_fixture
+from tests.builders import count_row, headers, row
 
+shared_store = store_fixture.shared_store
+
+_numbers = count(1)
+# Days long past have no pseudonyms any more; the first lies in another partition.
+_TURN = datetime.now(UTC).date().replace(day=1)
+FIRST, SECOND, THIRD = (str(_TURN + timedelta(days)) for days in (-1, 0, 1))
 HEAD = {
     "title": "Pages",
     "meaning": "Views by page.",
@@ -74,3 +92,146 @@ def test_ask_has_parameters_and_no_text() -> None:
     assert "FROM kastana.pages " in asked
     assert {"site:String", "from:Date", "to:Date"} == set(re.findall(r"{(.*?)}", asked))
     assert asked.endswith("ORDER BY day")
+
+
+@pytest.fixture
+def store(shared_store: Store) -> Iterator[Store]:
+    """Give the module's store, brought up to the policy, without a row."""
+    migrate(shared_store, load_policy())
+    yield shared_store
+    for table in load_policy().tables:
+        shared_store.command(f"TRUNCATE TABLE kastana.{table} SYNC")
+
+
+def seen(time: str, name: str = "page_view", visitor: int = 1, **changes: Any) -> Row:
+    """Return the row of an event of a visitor, a new one each time."""
+    values = {
+        "event_id": f"0197b2f4-0000-7000-8000-{next(_numbers):012}",
+        "event_name": name,
+        "occurred_at": f"{time}.000",
+        "visitor_id": visitor,
+        "visitor_scope": "persistent" if visitor else "none",
+        "door": "script",
+        "url_path": "/",
+    }
+    return row(**{**values, **changes})
+
+
+def keep(store: Store, *rows: Any) -> None:
+    """Put rows where the loader puts them."""
+    for made in rows:
+        table = "events" if isinstance(made, Row) else "counts"
+        line = json.dumps([getattr(made, name) for name in made.__struct_fields__])
+        body = headers()[table] + line.encode() + b"\n"
+        store.insert_segment(table, body, f"segment-{next(_numbers)}")
+
+
+def answer(store: Store, name: str, start: str, end: str) -> list[dict[str, str]]:
+    """Ask as `kastana query --format CSV` does."""
+    told = store.query(
+        ask(load_views()[name]),
+        "CSVWithNames",
+        parameters={"site": "example.com", "from": start, "to": end},
+    )
+    return list(csv.DictReader(io.StringIO(told.decode())))
+
+
+def numbers(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
+    """Return day, visitors, sessions, views and anonymous views of each row."""
+    names = ("day", "visitors", "sessions", "views", "anonymous_views")
+    return [tuple(one[name] for name in names) for one in rows]
+
+
+class TestVisitors:
+    """Who counts as a visitor, and where a session begins."""
+
+    @pytest.mark.parametrize(("before", "day"), [(FIRST, SECOND), (SECOND, THIRD)])
+    def test_past_midnight(self, store: Store, before: str, day: str) -> None:
+        """A session counts on the day it begins, whichever days are asked for."""
+        keep(
+            store,
+            seen(f"{before} 23:50:00"),
+            seen(f"{day} 00:10:00"),
+            seen(f"{day} 00:40:01"),
+            seen(f"{day} 00:05:00", visitor=2),
+        )
+        both = answer(store, "visitors", before, day)
+        last = answer(store, "visitors", day, day)
+
+        assert [(before, "1", "1", "1", "0"), (day, "2", "2", "3", "0")] == numbers(
+            both
+        )
+        assert [(day, "2", "2", "3", "0")] == numbers(last)
+
+    def test_nothing_begins(self, store: Store) -> None:
+        """A day that only sees the end of a session has its visitor alone."""
+        keep(store, seen(f"{FIRST} 23:50:00"), seen(f"{SECOND} 00:10:00"))
+
+        assert [(SECOND, "1", "0", "1", "0")] == numbers(
+            answer(store, "visitors", SECOND, SECOND)
+        )
+
+    def test_silence(self, store: Store) -> None:
+        """Half an hour of silence is still the session; a second more is not."""
+        keep(
+            store,
+            seen(f"{SECOND} 10:00:00"),
+            seen(f"{SECOND} 10:30:00"),
+            seen(f"{SECOND} 11:00:01"),
+            seen(f"{SECOND} 10:20:00", site="example.org"),
+        )
+
+        assert [(SECOND, "1", "2", "3", "0")] == numbers(
+            answer(store, "visitors", SECOND, SECOND)
+        )
+
+    def test_who_is_left_out(self, store: Store) -> None:
+        """Readers of mails and nameless servers are no visitors of the site."""
+        keep(
+            store,
+            seen(f"{SECOND} 10:00:00", "email_open", 7, door="pixel"),
+            seen(f"{SECOND} 10:00:09", "email_click", 7, door="redirect"),
+            seen(f"{SECOND} 10:00:00", visitor=8, door="server", visitor_scope="day"),
+            seen(f"{SECOND} 10:00:00", visitor=0, door="server"),
+            seen(f"{SECOND} 10:00:00", visitor=0),
+            seen(f"{SECOND} 10:00:00", visitor=9, visitor_scope="day"),
+            seen(f"{SECOND} 10:00:00", "custom", 1, door="server"),
+        )
+
+        assert [(SECOND, "2", "2", "1", "1")] == numbers(
+            answer(store, "visitors", SECOND, SECOND)
+        )
+
+
+def test_pages_by_their_pings(store: Store) -> None:
+    """Depth and seconds are those of the pings, and nothing where there are none."""
+    keep(
+        store,
+        seen(f"{SECOND} 10:00:00"),
+        seen(f"{SECOND} 11:00:00", visitor=2),
+        *(
+            seen(f"{SECOND} 10:0{depth}:00", "page_ping", scroll_depth=depth * 10)
+            for depth in (2, 4, 9)
+        ),
+        seen(f"{SECOND} 11:01:00", "page_ping", 2, engaged_ms=5000, scroll_depth=40),
+        seen(f"{SECOND} 12:00:00", visitor=3, url_path="/silent"),
+        count_row(
+            event_name="page_view",
+            outcome="counted",
+            occurred_at=f"{SECOND} 10:00:00.000",
+            url_path="/counted",
+        ),
+    )
+    rows = answer(store, "pages", SECOND, SECOND)
+
+    assert {
+        "/": ("2", "0", "2.5", "40"),
+        "/silent": ("1", "0", "\\N", "\\N"),
+        "/counted": ("0", "1", "\\N", "\\N"),
+    } == {
+        one["url_path"]: tuple(
+            one[name]
+            for name in ("views", "counted_views", "engaged_seconds", "scroll_depth")
+        )
+        for one in rows
+    }

@@ -23,6 +23,7 @@ GRANT = Grant(
     "identified",
     ("consent_given",),
     frozenset({"essential", "statistics"}),
+    frozenset(),
     "opt_in",
 )
 

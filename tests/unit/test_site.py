@@ -64,7 +64,7 @@ def test_origins(
 )
 def test_bad_names(name: str) -> None:
     """What is not a lower-case host name is no site."""
-    with pytest.raises(SiteError):
+    with pytest.raises(SiteError, match="is not a host name in lower case"):
         make_site(name, {})
 
 

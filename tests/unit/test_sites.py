@@ -6,9 +6,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import collector.sites
-from collector.sites import DEMO_SITE, Sites, editing, ensure_demo_site, read_sites
+from collector.commands_site import site as command
+from collector.sites import (
+    DEMO_SITE,
+    Sites,
+    editing,
+    ensure_demo_site,
+    host_name,
+    read_sites,
+)
 from schemas.site import Site, SiteError, make_site
 from tests.builders import ROOT
 
@@ -109,6 +118,91 @@ def test_open(path: Path) -> None:
     assert sites.allows_origin("https://anywhere.example")
 
 
+@pytest.mark.parametrize("open_sites", [False, True])
+def test_any_case(path: Path, *, open_sites: bool) -> None:
+    """A site is found however its name is spelled, and has one name."""
+    write(path, A)
+    sites = Sites(path, open_sites=open_sites)
+
+    assert Site("a.com") == sites.get("A.Com")
+    assert sites.get("new.example") == sites.get("NEW.example")
+    # Lower case of the Kelvin sign is k: not what an owner wrote.
+    assert None is sites.get("\u212a.com")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "localhost",
+        "203.0.113.77",
+        "203.0.113.77.nip.io",
+        "0x7f.0x1",
+        "example.1",
+        "4111111111111111",
+        "4111111111111111.com",
+        "user-0197b2f4-0000-7000-8000-000000000001",
+        "user-0197b2f4-0000-7000-8000-000000000001.example.com",
+        "USER-0197B2F4-0000-7000-8000-000000000001.example.com",
+        "jane@example.com",
+        "[2001:db8::1]",
+    ],
+)
+def test_open_is_not_for_people(path: Path, name: str) -> None:
+    """What may be a person's address, number or token becomes no site's name."""
+    write(path, "[sites.'localhost']\n")
+
+    assert None is Sites(path.with_name("none"), open_sites=True).get(name)
+    assert ("localhost" == name) is (Sites(path, open_sites=True).get(name) is not None)
+
+
+def test_open_has_an_end(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Past the limit new names are unknown; known and listed sites go on."""
+    monkeypatch.setattr(collector.sites, "_MOST_OPEN_SITES", 3)
+    write(path, A)
+    sites = Sites(path, open_sites=True)
+    taken = [sites.get(f"s{number}.example") for number in (0, 0, 1, 2, 3, 4)]
+
+    assert [True, True, True, True, False, False] == [one is not None for one in taken]
+    assert sites.get("s2.example") is not None
+    assert Site("a.com") == sites.get("a.com")
+    assert 1 == len(caplog.records)
+    assert "example" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("EXAMPLE.org", "example.org"),
+        (" example.org ", "example.org"),
+        ("Exämple.com", "xn--exmple-cua.com"),
+        ("XN--exmple-cua.com", "xn--exmple-cua.com"),
+        ("localhost", "localhost"),
+        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+    ],
+)
+def test_host_name(text: str, name: str) -> None:
+    """A name in any case and script becomes the one that events bear."""
+    assert name == host_name(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "https://a.com", "a.com:80", "a b.com", "ä ö.com", "-ä.com", "a_b.com"),
+        *("\ud800.com", "ä" * 300, "jane@example.com"),
+    ],
+)
+def test_no_host_name(text: str) -> None:
+    """What is none is refused in words, not with a pattern."""
+    with pytest.raises(SiteError, match="is not a host name") as caught:
+        host_name(text)
+
+    assert "regex" not in str(caught.value)
+
+
 def test_preflight_origins(path: Path) -> None:
     """An origin is allowed when some site allows it."""
     write(path, A + B)
@@ -187,3 +281,16 @@ def test_demo_site(path: Path) -> None:
     assert {"a.com", DEMO_SITE} == set(sites)
     assert sites[DEMO_SITE].debug
     assert sites[DEMO_SITE].allows("http://127.0.0.1:8001")
+
+
+def test_command(tmp_path: Path) -> None:
+    """A site is added under its one name, and removed by any spelling of it."""
+    run, data = CliRunner().invoke, ["--data", str(tmp_path)]
+    told = [
+        run(command, [*words.split(), *data]).output
+        for words in ("add EXAMPLE.org", "add a_b", "remove Example.ORG", "list")
+    ]
+
+    assert '"name":"example.org"' in told[0]
+    assert "Error: 'a_b' is not a host name" in told[1]
+    assert ["", ""] == told[2:]

@@ -1,0 +1,96 @@
+"""Whether ClickHouse can make a table from what the policy says of it."""
+
+import re
+
+from schemas.policy_types import Policy, PolicyError
+
+ENGINES = ("ReplacingMergeTree", "SummingMergeTree", "MergeTree")
+_SORTED_BY = re.compile(r"toDate\((?P<day>\w+)\)|(?P<column>\w+)")
+
+
+def check_table(policy: Policy, name: str) -> None:
+    """
+    Check the engine, the keys and the time of a table.
+
+    Raises:
+        PolicyError: at the first thing that does not hold, naming its key.
+
+    """
+    _check_engine(policy, name)
+    _check_time(policy, name)
+    columns = _sorting_columns(policy, name)
+    _check_merges(policy, name)
+    table = policy.tables[name]
+    for column in (*columns, table.time):
+        if policy.column_days(name, column) is not None:
+            # ClickHouse cannot expire a column of a key by itself.
+            key = "order_by" if column in columns else "time"
+            raise PolicyError(
+                f"tables.{name}.{key}", f"{column!r} expires before its row does"
+            )
+
+
+def _check_engine(policy: Policy, name: str) -> None:
+    table = policy.tables[name]
+    if table.engine not in ENGINES:
+        raise PolicyError(
+            f"tables.{name}.engine",
+            f"{table.engine!r} is none of {', '.join(ENGINES)}",
+        )
+    # Without a column, it would sum every number that it finds.
+    if (table.engine == "SummingMergeTree") is not bool(table.sum):
+        raise PolicyError(f"tables.{name}.sum", "goes with SummingMergeTree only")
+    if table.sum in policy.columns(name):
+        raise PolicyError(f"tables.{name}.sum", f"{table.sum!r} is also a field")
+
+
+def _check_time(policy: Policy, name: str) -> None:
+    table = policy.tables[name]
+    where = f"tables.{name}.time"
+    if table.time not in policy.columns(name):
+        raise PolicyError(where, f"refers to {table.time!r}, which does not exist")
+    if not _is_time(policy, table.time):
+        raise PolicyError(where, f"{table.time!r} is not a time")
+    months = f"toYYYYMM({table.time})"
+    if table.partition_by != months:
+        raise PolicyError(f"tables.{name}.partition_by", f"must be {months}")
+
+
+def _sorting_columns(policy: Policy, name: str) -> list[str]:
+    """Return the columns of the sorting key, each of which can be one."""
+    where = f"tables.{name}.order_by"
+    columns = []
+    for key in policy.tables[name].order_by:
+        found = _SORTED_BY.fullmatch(key)
+        column = (found["day"] or found["column"]) if found else key
+        if column not in policy.columns(name):
+            raise PolicyError(where, f"refers to {column!r}, which does not exist")
+        if found and found["day"] and not _is_time(policy, column):
+            raise PolicyError(where, f"{column!r} is not a time")
+        if policy.fields[column].type.startswith("Nullable("):
+            raise PolicyError(where, f"{column!r} may be null, which has no order")
+        columns.append(column)
+    if not columns:
+        raise PolicyError(where, "names no column")
+    return columns
+
+
+def _check_merges(policy: Policy, name: str) -> None:
+    # Rows that are alike in the sorting key become one: what tells two apart has
+    # to be in it, whole.
+    table = policy.tables[name]
+    apart = {
+        "ReplacingMergeTree": ["event_id"],
+        "SummingMergeTree": list(policy.columns(name)),
+        "MergeTree": [],
+    }[table.engine]
+    for column in apart:
+        if column not in table.order_by:
+            raise PolicyError(
+                f"tables.{name}.order_by",
+                f"without {column!r}, rows that differ would be merged",
+            )
+
+
+def _is_time(policy: Policy, column: str) -> bool:
+    return policy.fields[column].type.startswith("DateTime64(")
