@@ -115,8 +115,8 @@ def headers(forwarded: str) -> dict[str, str]:
 def canary_events(site: str, consent: dict[str, object] | None) -> list[dict]:
     """Return one event of every kind, with canaries in every field."""
     text = (
+        f"at {LATITUDE},{LONGITUDE} "
         f"mail {EMAIL} call {PHONE} card {CARD} from {ADDRESS} or {ADDRESS6}"
-        f" at {LATITUDE},{LONGITUDE}"
     )
     url = (
         f"https://user:{COOKIE}@{site}/profile/{EMAIL}/x"
