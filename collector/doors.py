@@ -18,11 +18,11 @@ from pipeline.clock import hour_text
 from pipeline.ids import uuid7
 from pipeline.process import Processor, Result
 from schemas.consent import ConsentClaim
-from schemas.event import EmailClick
+from schemas.event import EmailClick, WebVital
 from schemas.outcome import Invalid
 from schemas.policy import Policy
 from schemas.raw_event import READ_HEADERS, RawEvent
-from schemas.row import CountRow, Row
+from schemas.row import CountRow
 from schemas.settings import Settings
 from schemas.site import Site
 
@@ -182,19 +182,22 @@ class Doors:
             occurred_ms=decoded.occurred_ms,
             received_ms=call.received_ms,
         )
-        return self._processor.process(raw, site)
+        result = self._processor.process(raw, site)
+        # A metric of a page grows under the same id: its last value is the one.
+        if event.event_id is None or isinstance(event, WebVital):
+            return result
+        key = f"{site.name}\0{event.event_id}"
+        return msgspec.structs.replace(result, key=key)
 
-    def rows(self, verdict: Verdict, call: Call) -> list[Row | CountRow]:
-        """Return what is to be spooled: rows, counters, and errors by site."""
-        rows: list[Row | CountRow] = [result.row for result in verdict.good]
+    def complaints(self, verdict: Verdict, call: Call) -> list[CountRow]:
+        """Return the counters of a verdict's errors, by site."""
         # Unknown sites are counted in the metrics alone: otherwise anyone could
         # fill the store with names.
-        rows.extend(
+        return [
             self._invalid_row(bad, call.received_ms)
             for bad in verdict.bad
             if self.sites.get(bad.site) is not None
-        )
-        return rows
+        ]
 
     def _invalid_row(self, bad: Invalid, received_ms: int) -> CountRow:
         return CountRow(

@@ -8,7 +8,7 @@ in no error message; an error nobody expected is counted and logged by its type.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -18,8 +18,10 @@ from collector.limit import RateLimit
 from collector.links import MAX_SIGNED_CHARACTERS
 from collector.logs import describe
 from collector.metrics import count
+from collector.repeats import Repeats
 from pipeline.address import truncate
 from pipeline.clock import now_ms
+from pipeline.process import Result
 from pipeline.spool import Spool, SpoolError
 from schemas.outcome import Invalid
 from schemas.settings import Settings
@@ -38,6 +40,7 @@ class Receiver:
         self._settings = settings
         self._doors = doors
         self._spool = spool
+        self._repeats = Repeats()
         self._limit = RateLimit(settings.client_rate, settings.client_burst)
 
     def routes(self) -> list[web.RouteDef]:
@@ -118,20 +121,46 @@ class Receiver:
         self, call: Call, verdict: Verdict, headers: dict[str, str]
     ) -> web.Response | None:
         """Make the verdict's rows durable; return an answer only on failure."""
-        rows = self._doors.rows(verdict, call)
-        if rows:
-            try:
+        fresh, repeated = self._begin(verdict)
+        rows = [*(one.row for one in fresh), *self._doors.complaints(verdict, call)]
+        durable = False
+        try:
+            if rows:
                 await self._spool.append(rows)
-            except SpoolError as error:
-                code = "spool_full" if error.full else "spool_failed"
-                count("kastana_event_reasons_total", code, by=len(rows))
-                return respond.error(
-                    Invalid(code, str(error)),
-                    503,
-                    {**headers, "Retry-After": str(_RETRY_AFTER_S)},
-                )
-        self._count(verdict)
+            durable = True
+        except SpoolError as error:
+            return self._unkept(error, len(rows), headers)
+        finally:
+            keys = [one.key for one in fresh if one.key]
+            self._repeats.end(keys, durable=durable)
+        if not all([await first for first in repeated]):
+            failed = SpoolError("the first of a repeated event failed", full=False)
+            return self._unkept(failed, len(repeated), headers)
+        self._count(verdict, fresh)
         return None
+
+    def _begin(self, verdict: Verdict) -> tuple[list[Result], list[Awaitable[bool]]]:
+        """Part the new events from the repeated, whose first is waited for."""
+        fresh: list[Result] = []
+        repeated: list[Awaitable[bool]] = []
+        for one in verdict.good:
+            first = self._repeats.begin(one.key) if one.key else None
+            if first is None:
+                fresh.append(one)
+            else:
+                repeated.append(first)
+        return fresh, repeated
+
+    def _unkept(
+        self, error: SpoolError, events: int, headers: dict[str, str]
+    ) -> web.Response:
+        code = "spool_full" if error.full else "spool_failed"
+        count("kastana_event_reasons_total", code, by=events)
+        return respond.error(
+            Invalid(code, str(error)),
+            503,
+            {**headers, "Retry-After": str(_RETRY_AFTER_S)},
+        )
 
     def _limited(self, call: Call, headers: dict[str, str]) -> web.Response | None:
         wait = self._limit.wait_s(truncate(self._doors.address(call)))
@@ -144,8 +173,11 @@ class Receiver:
             {**headers, "Retry-After": str(int(wait) + 1)},
         )
 
-    def _count(self, verdict: Verdict) -> None:
-        for result in verdict.good:
+    def _count(self, verdict: Verdict, fresh: Sequence[Result] = ()) -> None:
+        again = len(verdict.good) - len(fresh)
+        if again:
+            count("kastana_event_reasons_total", "repeated", by=again)
+        for result in fresh:
             count("kastana_events_total", result.outcome)
             for reason in result.reasons:
                 count("kastana_event_reasons_total", reason)

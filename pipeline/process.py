@@ -29,11 +29,16 @@ _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What became of an event: its outcome, why, and the row that stays."""
+    """
+    What became of an event: its outcome, why, and the row that stays.
+
+    `key` is what a repetition of the event is known by; empty if it is not.
+    """
 
     outcome: str
     reasons: tuple[str, ...]
     row: Row | CountRow
+    key: str = ""
 
 
 class Processor:

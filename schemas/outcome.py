@@ -33,6 +33,7 @@ REASONS: dict[str, str] = {
     "objection": "a browser signal counts as an objection in this regime",
     "robot": "the agent is a robot: counted apart from visitors",
     "automated": "the browser is driven by a program: counted apart from visitors",
+    "repeated": "the event was taken before, and is counted once",
     "prefetch": "the page was fetched ahead and perhaps never seen",
 }
 

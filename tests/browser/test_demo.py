@@ -78,6 +78,8 @@ def walk(page: Page, product: Product, choice: str) -> None:
         '[data-fault="reject"]',
     ):
         page.locator(selector).dispatch_event("click")
+    # A rejection is told only after the script that caused it has ended.
+    page.wait_for_timeout(300)
     page.goto(f"{product.keeper}/demo/visit.html")
     page.locator('a[href^="https://mill.example.org"]').dispatch_event("click")
     with page.expect_download():

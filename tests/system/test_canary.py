@@ -109,6 +109,7 @@ def headers(forwarded: str) -> dict[str, str]:
         "Authorization": f"Bearer {COOKIE}",
         "Accept-Language": "de-CH",
         "X-Kastana-Debug": "1",
+        "Origin": "https://page.canary.example",
     }
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.product import KASTANA, Product, free_ports
 
+SITE = "opt-in.example"
 COMMANDS = [
     "serve", "edge", "keeper", "sql", "query", "explain", "policy", "site", "link",
     "doctor", "version",
@@ -288,6 +289,9 @@ def test_open_sites_and_several_workers_from_a_settings_file(tmp_path: Path) -> 
 
 def test_what_lies_in_the_data_folder_is_private(product: Product) -> None:
     """Secrets are 0600, folders 0700; nobody else reads rows or keys."""
+    view = {"event": "page_view", "site": SITE, "consent": {"statistics": True}}
+    # A visitor without a token needs the day's salt.
+    assert product.post(view, Origin=f"https://{SITE}").status == 202
     secrets = list((product.data / "secrets").iterdir())
     folders = [product.data, product.data / "secrets", product.data / "spool"]
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,24 @@ def test_repeated_event_id_counts_once(tmp_path: Path) -> None:
     )
     product.stop()
 
+    assert 1 == int(rows[0]["n"])
+
+
+def test_repeated_counter_counts_once(tmp_path: Path) -> None:
+    """A repeated event that leaves only a number is one, while and after writing."""
+    product = Product(tmp_path / "data", client_rate="0")
+    product.data.mkdir()
+    product.run("site", "add", SITE)
+    product.start()
+    identity = str(uuid.UUID(int=uuid.uuid4().int & ~(0xF << 76) | 0x7 << 76))
+    body = json.dumps([{**event(1), "event_id": identity}] * 3).encode()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: product.post(body), range(24)))
+    product.wait_loaded()
+    rows = product.sql("SELECT sum(events) AS n FROM kastana.counts")
+    product.stop()
+
+    assert {(202, 3)} == {(one.status, one.json()["accepted"]) for one in answers}
     assert 1 == int(rows[0]["n"])
 
 

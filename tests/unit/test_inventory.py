@@ -73,7 +73,7 @@ def test_version_is_told() -> None:
     [
         ("visitor_id", "statistics | kept | no | no | 395 |"),
         ("occurred_at", "essential | kept | hour | hour | 760 |"),
-        ("event_id", "statistics | kept | keyed hash | no | 760 |"),
+        ("event_id", "essential | kept | keyed hash | no | 760 |"),
         ("geo_latitude", "precise_location | kept | no | no | 30 |"),
         ("url_path", "essential | kept | kept | kept | 760 |"),
     ],
