@@ -78,7 +78,13 @@ def test_addresses_become_places_as_fine_as_consent_allows(tmp_path: Path) -> No
 
 
 def _row(doors: Doors, peer: str, event: dict[str, Any]) -> dict[str, Any]:
-    record = {"method": "POST", "target": "/e", "body": json.dumps(event), "peer": peer}
+    record = {
+        "method": "POST",
+        "target": "/e",
+        "headers": [["Origin", f"https://{event['site']}"]],
+        "body": json.dumps(event),
+        "peer": peer,
+    }
     row: dict[str, Any] = explain(record, doors)["events"][0]["row"]
     return row
 

@@ -401,7 +401,7 @@ def test_memory_of_a_killed_server_leaves_no_canary_behind(
 ) -> None:
     """Killed at work, and again ended with a full buffer: the disk is clean."""
     product = Product(tmp_path / "data", trusted_proxies="127.0.0.1/32").start()
-    product.add_site(f"opt-out.{SITE}", "--regime", "opt_out")
+    product.add_site(f"opt-out.{SITE}", "--regime", "opt_out", "--origin", "*")
     batch = json.dumps(canary_events(f"opt-out.{SITE}", None))
     for _ in range(3):
         assert request(product, "POST", "/e", batch, ADDRESS) == 202

@@ -426,7 +426,7 @@ def test_all_reasons_of_the_gate_are_reached() -> None:
         decide("marketing", ConsentState(marketing="given"), site("opt_in")).reasons
     )
 
-    assert set(REASONS) - {"robot", "automated", "prefetch"} == reached
+    assert set(REASONS) - {"robot", "automated", "repeated", "prefetch"} == reached
 
 
 def test_events_need_what_the_published_policy_says() -> None:
