@@ -121,8 +121,10 @@ class Receiver:
         self, call: Call, verdict: Verdict, headers: dict[str, str]
     ) -> web.Response | None:
         """Make the verdict's rows durable; return an answer only on failure."""
+        complaints = self._doors.complaints(verdict, call)
+        # From here on every id that was begun is ended, or its repetitions wait.
         fresh, repeated = self._begin(verdict)
-        rows = [*(one.row for one in fresh), *self._doors.complaints(verdict, call)]
+        rows = [*(one.row for one in fresh), *complaints]
         durable = False
         try:
             if rows:
