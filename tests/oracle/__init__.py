@@ -1,0 +1,1 @@
+"""Official decoders in Node, which say what ours must say."""
