@@ -7,12 +7,16 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from collector import assets
+from collector import assets, consent, withdraw
+from collector.choices import Choices
+from collector.desk import Desk
 from collector.folder import Folder
 from collector.listen import listening, until_told
 from collector.receive import Receiver, not_found
-from collector.runtime import build
+from collector.runtime import Runtime, build
+from pipeline.receipt import Controller
 from pipeline.spool import Limits, Spool
+from schemas.packs import load_packs
 from schemas.settings import Settings
 
 _log = logging.getLogger("kastana.edge")
@@ -34,8 +38,10 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
     )
     async with Spool.running(folder.spool, runtime.headers, limits) as spool:
         app = web.Application(client_max_size=settings.max_body_bytes)
-        receiver = Receiver(settings, runtime.doors, spool)
+        desk = Desk(settings, runtime.doors)
+        receiver = Receiver(desk, runtime.doors, spool, runtime.objections)
         app.router.add_routes(receiver.routes())
+        app.router.add_routes(_consent_routes(runtime, desk, spool))
         app.router.add_routes(assets.routes())
         app.router.add_routes(
             [
@@ -51,6 +57,32 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
             _log.info("collecting on %s", address)
             await until_told()
     _log.info("drained")
+
+
+def _consent_routes(runtime: Runtime, desk: Desk, spool: Spool) -> list[web.RouteDef]:
+    settings, folder, doors = runtime.settings, runtime.folder, runtime.doors
+    choices = Choices(
+        treat=doors.treat,
+        candidate=doors.candidate,
+        withdrawals=runtime.objections,
+        records=spool,
+        signal_key=folder.secret("signal.key"),
+        policy=runtime.policy,
+    )
+    controller = Controller(
+        withdrawal_url=f"{settings.base_url}/consent",
+        policy_url=settings.policy_url,
+        contact=settings.contact,
+    )
+    door = consent.ConsentDoor(desk, doors, choices, runtime.policy, controller)
+    way_out = withdraw.WithdrawDoor(
+        desk, doors.sites, choices, folder.secret("link.key")
+    )
+    newest = max(runtime.policy.version, load_packs().newest)
+    return [
+        *consent.routes(door, desk, newest),
+        *withdraw.routes(way_out, desk),
+    ]
 
 
 async def live(_request: web.Request) -> web.Response:

@@ -1,5 +1,6 @@
 """
-The tracker's files: `/k.js`, `/k-vitals.js`, and a twin of each under its hash.
+The tracker's files: `/k.js`, `/k-consent.js`, `/k-vitals.js`, and a twin of each under
+its hash.
 
 No answer here depends on who asks: what is in a public cache must be the same
 for everyone.
@@ -18,7 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 _HASH_CHARACTERS = 16
 _HOUR = "public, max-age=3600"
 _FOR_EVER = "public, max-age=31536000, immutable"
-NAMES = ("k.js", "k-vitals.js")
+NAMES = ("k.js", "k-consent.js", "k-vitals.js")
 
 
 class AssetError(Exception):

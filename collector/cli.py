@@ -15,16 +15,37 @@ from typing import Any, TypeVar
 import click
 import uvloop
 
-from collector import commands_policy, commands_read, commands_site, logs
+from collector import (
+    commands_consent,
+    commands_decide,
+    commands_link,
+    commands_policy,
+    commands_read,
+    commands_receipt,
+    commands_site,
+    logs,
+)
 from collector.folder import Folder, FolderError
 from collector.listen import ListenError
 from collector.supervise import CONFIGURATION_EXIT, run_serve
+from pipeline.ledger_heads import HeadsError
 from pipeline.salt import SaltError
 from schemas.ddl import DriftError
+from schemas.packs import PackError
 from schemas.policy import PolicyError
 from schemas.settings import Settings, SettingsError, descriptions, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
+# What an operator must mend before a process can work.
+_CONFIGURATION = (
+    DriftError,
+    FolderError,
+    HeadsError,
+    ListenError,
+    PackError,
+    PolicyError,
+    SaltError,
+)
 
 
 class ConfigurationError(click.ClickException):
@@ -117,13 +138,18 @@ async def _guarded(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int |
     logs.watch(asyncio.get_running_loop())
     try:
         return await main()
-    except (FolderError, PolicyError, DriftError, SaltError, ListenError) as error:
+    except _CONFIGURATION as error:
         raise ConfigurationError(str(error)) from None
 
 
 cli.add_command(commands_policy.policy)
 cli.add_command(commands_site.site)
+commands_site.link.add_command(commands_link.withdraw)
 cli.add_command(commands_site.link)
+commands_consent.consent.add_command(commands_decide.decode)
+commands_consent.consent.add_command(commands_decide.decide)
+commands_consent.consent.add_command(commands_receipt.receipt)
+cli.add_command(commands_consent.consent)
 cli.add_command(commands_read.sql)
 cli.add_command(commands_read.query)
 cli.add_command(commands_read.explain)

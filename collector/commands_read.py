@@ -87,7 +87,8 @@ def query(  # noqa: PLR0913 - one parameter an option
     envvar="KASTANA_CONFIG",
     help="Settings file of the server, TOML.",
 )
-def explain(file: IO[bytes], data: str, config: Path | None) -> None:
+@click.option("--why", is_flag=True, help="Every step of each decision.")
+def explain(file: IO[bytes], data: str, config: Path | None, *, why: bool) -> None:
     """
     Tell what would become of captured requests; nothing is stored.
 
@@ -105,7 +106,7 @@ def explain(file: IO[bytes], data: str, config: Path | None) -> None:
         if not line.strip():
             continue
         try:
-            told = explain_record(orjson.loads(line), doors)
+            told = explain_record(orjson.loads(line), doors, why=why)
         except (ExplainError, orjson.JSONDecodeError) as error:
             bad = True
             words = str(error) if isinstance(error, ExplainError) else "not JSON"

@@ -19,6 +19,7 @@ import orjson
 
 from collector.unpack import UnpackError, unpack
 from pipeline.clock import TimeError, occurred_ms, parse_time
+from pipeline.signals.macros import is_absent
 from schemas.event import EVENT_TYPES, AnyEvent, Event
 from schemas.outcome import Invalid
 
@@ -28,6 +29,26 @@ _PLAIN_NAME = re.compile(r"^[a-z][a-z_]{0,31}\Z")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _BATCH_KEYS = frozenset({"events"})
 _CAMPAIGN_KEYS = ("source", "medium", "campaign", "term", "content", "id")
+# Signals that a query may carry flat, of the consent object's fields and beside them.
+CONSENT_KEYS = frozenset(
+    {
+        "gdpr",
+        "gdpr_consent",
+        "gpp",
+        "gpp_sid",
+        "us_privacy",
+        "gcs",
+        "gcd",
+        "npa",
+        "coppa",
+        "tfcd",
+        "tfua",
+        "child",
+        "age_band",
+        "objection",
+        "jurisdiction",
+    }
+)
 _CONSENT_WORDS = frozenset(
     {"preference", "statistics", "marketing", "precise_location"}
 )
@@ -48,13 +69,14 @@ class Decoded(msgspec.Struct, frozen=True):
     occurred_ms: int
 
 
-def decode_body(
+def decode_body(  # noqa: PLR0913 - bounds and hints, all of them named
     body: bytes,
     *,
     received_ms: int,
     max_bytes: int,
     max_events: int,
     encoding: str = "",
+    kind: Any = AnyEvent,  # noqa: ANN401 - a type, or a union of types
 ) -> list[Decoded | Invalid]:
     """
     Decode one event, an array of them, or `{"events": […], …}`.
@@ -65,6 +87,7 @@ def decode_body(
         max_bytes: how large it may be when unpacked.
         max_events: how many events it may hold.
         encoding: value of the Content-Encoding header, empty when absent.
+        kind: what the events may be.
 
     Returns:
         One entry an event, in order: the good and the bad.
@@ -83,7 +106,8 @@ def decode_body(
         message = f"at most {max_events} events a request"
         raise DecodeError("too_many_events", message)
     return [
-        _event(item, shared, index, received_ms) for index, item in enumerate(items)
+        _event(item, shared, index, received_ms, kind=kind)
+        for index, item in enumerate(items)
     ]
 
 
@@ -93,8 +117,10 @@ def decode_query(query: str, *, received_ms: int) -> Decoded | Invalid:
 
     Names are those of the JSON form, flat: `utm_source` … for campaign,
     `p.<key>` for a property, `consent=statistics,marketing` for what was granted
-    (what is not named was refused; `none` refuses all). `event` is `email_open`
-    unless it is given.
+    (what is not named was refused; `none` refuses all), and the signals of the
+    industry under their normative names (`gdpr`, `gdpr_consent`, `gpp` …), which say
+    nothing while their macro is not filled in. `event` is `email_open` unless it is
+    given.
     """
     try:
         item = _from_query(_pairs(query))
@@ -147,13 +173,14 @@ def _items(content: object) -> tuple[list[Any], dict[str, Any]]:
     return events, shared
 
 
-def _event(
+def _event(  # noqa: PLR0913 - bounds and hints, all of them named
     item: object,
     shared: dict[str, Any],
     index: int,
     received_ms: int,
     *,
     strict: bool = True,
+    kind: Any = AnyEvent,  # noqa: ANN401 - a type, or a union of types
 ) -> Decoded | Invalid:
     if not isinstance(item, dict):
         return Invalid("not_an_event", "an event is a JSON object", "", index)
@@ -162,7 +189,7 @@ def _event(
     site = item.get("site")
     site = site if isinstance(site, str) else ""
     try:
-        event: Event = msgspec.convert(item, AnyEvent, strict=strict)
+        event: Event = msgspec.convert(item, kind, strict=strict)
     except msgspec.ValidationError as error:
         return _complaint(str(error), item, index, site)
     try:
@@ -263,12 +290,13 @@ def _pairs(query: str) -> dict[str, str]:
 def _from_query(pairs: dict[str, str]) -> dict[str, Any]:
     item: dict[str, Any] = {"event": "email_open"}
     campaign: dict[str, str] = {}
+    consent: dict[str, Any] = {}
     properties: dict[str, str] = {}
     for key, value in pairs.items():
-        if key == "consent":
-            # An empty list is a template that was not filled in: it says nothing.
-            if value.strip():
-                item["consent"] = _consent_words(value.split(","))
+        if key == "consent" or key in CONSENT_KEYS:
+            # A template that was not filled in says nothing, neither yes nor no.
+            if not is_absent(value):
+                consent |= consent_pair(key, value)
         elif key.startswith("p."):
             properties[key[2:]] = value
         elif key.startswith("utm_") and key[4:] in _CAMPAIGN_KEYS:
@@ -279,9 +307,23 @@ def _from_query(pairs: dict[str, str]) -> dict[str, Any]:
             item[key] = value
     if campaign:
         item["campaign"] = campaign
+    if consent:
+        item["consent"] = consent
     if properties:
         item["properties"] = properties
     return item
+
+
+def consent_pair(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON or text
+    """Return what a flat parameter says, as fields of the consent object."""
+    if key == "consent":
+        return _consent_words(value.split(","))
+    # Names of Google's and of OpenRTB's tags for what we call otherwise.
+    if key in ("tfcd", "tfua"):
+        return {"coppa": True} if value in ("1", 1) else {}
+    if key == "npa":
+        return {"marketing": False} if value in ("1", 1) else {}
+    return {key: value}
 
 
 def _consent_words(words: Iterable[str]) -> dict[str, bool]:

@@ -73,7 +73,7 @@ class Demo:
             received_ms=now_ms(),
         )
         body = asked.body.encode("utf-8", "replace")
-        told = explain_call(asked.method, path, call, body, self._doors)
+        told = explain_call(asked.method, path, call, body, self._doors, why=True)
         return web.Response(body=orjson.dumps(told), content_type="application/json")
 
     async def row(self, request: web.Request) -> web.Response:

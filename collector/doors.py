@@ -7,6 +7,7 @@ which rows would stay. Nothing is stored here.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -15,10 +16,15 @@ from collector.links import Link, LinkError, read_link
 from collector.sites import Sites
 from pipeline.address import TrustedProxies, client_address
 from pipeline.clock import hour_text
+from pipeline.identify import Visitor
 from pipeline.ids import uuid7
-from pipeline.process import Processor, Result
+from pipeline.objections import ObjectionsError
+from pipeline.process import Processor, Result, Treatment
+from pipeline.signals.cmp_formats import cmp_of
+from pipeline.signals.cmp_ids import IAB_COOKIES
+from pipeline.steps import steps
 from schemas.consent import ConsentClaim
-from schemas.event import EmailClick, WebVital
+from schemas.event import AnyEvent, ConsentChoice, EmailClick, WebVital
 from schemas.outcome import Invalid
 from schemas.policy import Policy
 from schemas.raw_event import READ_HEADERS, RawEvent
@@ -27,6 +33,7 @@ from schemas.settings import Settings
 from schemas.site import Site
 
 # Bodies of these types are ours to understand; of others only if they are JSON.
+_MOST_COOKIES = 32
 _KNOWN_TYPES = ("application/json", "text/", "application/x-www-form-urlencoded")
 
 
@@ -86,6 +93,20 @@ class Verdict(msgspec.Struct, frozen=True):
         return tuple(one for one in self.results if isinstance(one, Invalid))
 
 
+class Asked:
+    """An event with its site, as its request stood; its repr says nothing."""
+
+    __slots__ = ("raw", "site")
+
+    def __init__(self, site: Site, raw: RawEvent) -> None:
+        self.site = site
+        self.raw = raw
+
+    def __repr__(self) -> str:
+        """Say nothing: reprs end up in logs and tracebacks."""
+        return "<Asked>"
+
+
 class Doors:
     """Turns calls into verdicts; one for each process."""
 
@@ -113,24 +134,12 @@ class Doors:
 
     def events(self, call: Call, body: bytes) -> Verdict:
         """`POST /e`: one event or many."""
-        try:
-            decoded = decode_body(
-                body,
-                received_ms=call.received_ms,
-                max_bytes=self._settings.max_body_bytes,
-                max_events=self._settings.max_events,
-                encoding=call.header("content-encoding") or "",
-            )
-        except DecodeError as error:
-            if _foreign(call, error.invalid):
-                message = "send JSON, in application/json or text/plain"
-                return Verdict(error=Invalid("unsupported_type", message), status=415)
-            return Verdict(error=error.invalid, status=400)
-        except OverflowError:
-            return Verdict(error=too_large(self._settings), status=413)
-        door = "script" if call.header("origin") is not None else "server"
+        decoded = self._decoded(call, body, self._settings.max_events, AnyEvent)
+        if isinstance(decoded, Verdict):
+            return decoded
         results = tuple(
-            self._one(call, one, index, door) for index, one in enumerate(decoded)
+            self._one(call, one, index, _door(call))
+            for index, one in enumerate(decoded)
         )
         if decoded and all(isinstance(one, Invalid) for one in results):
             first = next(one for one in results if isinstance(one, Invalid))
@@ -155,12 +164,74 @@ class Doors:
             recipient=link.recipient,
             consent=_consent(link),
         )
-        one = self._one(call, Decoded(event, call.received_ms), 0, "redirect")
+        one: Result | Invalid
+        try:
+            one = self._one(call, Decoded(event, call.received_ms), 0, "redirect")
+        except ObjectionsError:
+            # The click is not taken; that is not the reader's business.
+            message = "withdrawals cannot be looked up now"
+            one = Invalid("objections_unusable", message, "", 0, link.site)
         return Verdict((one,), status=302, target=link.target)
 
-    def _one(
+    def choice(self, call: Call, body: bytes) -> "Asked | Verdict":
+        """`POST /consent`: the choice that a visitor made, or what is wrong with it."""
+        decoded = self._decoded(call, body, 1, ConsentChoice)
+        if isinstance(decoded, Verdict):
+            return decoded
+        if not decoded:
+            error = Invalid("empty_body", "one choice is expected")
+            return Verdict(error=error, status=400)
+        return self._asked(self._raw(call, decoded[0], 0, _door(call)))
+
+    def asking(self, call: Call) -> "Asked | Verdict":
+        """`GET /consent`: a browser that asks how it would be treated."""
+        query = f"event=page_view&{call.query}"
+        decoded = decode_query(query, received_ms=call.received_ms)
+        return self._asked(self._raw(call, decoded, 0, "script"))
+
+    def candidate(self, raw: RawEvent) -> Visitor:
+        """Return the pseudonym that a request's visitor would have."""
+        return self._processor.candidate(raw)
+
+    def treat(self, asked: "Asked") -> Treatment:
+        """Say how such a request is treated; nothing of it is kept."""
+        return self._processor.treat(asked.raw, asked.site)
+
+    def why(self, result: Result) -> list[dict[str, Any]]:
+        """Return the steps that led to a result."""
+        return steps(result.treatment, result.category, result.row, self._policy)
+
+    def _asked(self, one: "Asked | Invalid") -> "Asked | Verdict":
+        return Verdict((one,), one, 400) if isinstance(one, Invalid) else one
+
+    def _decoded(
+        self,
+        call: Call,
+        body: bytes,
+        most: int,
+        kind: Any,  # noqa: ANN401 - a type, or a union of types
+    ) -> list[Decoded | Invalid] | Verdict:
+        try:
+            return decode_body(
+                body,
+                received_ms=call.received_ms,
+                max_bytes=self._settings.max_body_bytes,
+                max_events=most,
+                encoding=call.header("content-encoding") or "",
+                kind=kind,
+            )
+        except DecodeError as error:
+            if _foreign(call, error.invalid):
+                message = "send JSON, in application/json or text/plain"
+                return Verdict(error=Invalid("unsupported_type", message), status=415)
+            return Verdict(error=error.invalid, status=400)
+        except OverflowError:
+            return Verdict(error=too_large(self._settings), status=413)
+
+    def _raw(
         self, call: Call, decoded: Decoded | Invalid, index: int, door: str
-    ) -> Result | Invalid:
+    ) -> "Asked | Invalid":
+        """Join an event with what its request says beside it."""
         if isinstance(decoded, Invalid):
             return decoded
         event = decoded.event
@@ -181,12 +252,22 @@ class Doors:
             headers=_read_headers(call),
             occurred_ms=decoded.occurred_ms,
             received_ms=call.received_ms,
+            cookies=_consent_cookies(call) if site.consent_cookies else (),
         )
-        result = self._processor.process(raw, site)
+        return Asked(site, raw)
+
+    def _one(
+        self, call: Call, decoded: Decoded | Invalid, index: int, door: str
+    ) -> Result | Invalid:
+        asked = self._raw(call, decoded, index, door)
+        if isinstance(asked, Invalid):
+            return asked
+        event = asked.raw.event
+        result = self._processor.process(asked.raw, asked.site)
         # A metric of a page grows under the same id: its last value is the one.
         if event.event_id is None or isinstance(event, WebVital):
             return result
-        key = f"{site.name}\0{event.event_id}"
+        key = f"{asked.site.name}\0{event.event_id}"
         return msgspec.structs.replace(result, key=key)
 
     def complaints(self, verdict: Verdict, call: Call) -> list[CountRow]:
@@ -206,6 +287,9 @@ class Doors:
             occurred_at=hour_text(received_ms),
             outcome="invalid",
             outcome_reasons=[bad.code],
+            regime="",
+            regime_version="",
+            decision_row="",
             policy_version=self._policy.version,
             geo_country_iso_code="",
             device_type="",
@@ -240,6 +324,24 @@ def _read_headers(call: Call) -> dict[str, str]:
         if key not in found or value == "1":
             found[key] = value
     return found
+
+
+def _door(call: Call) -> str:
+    # Only pages send an Origin header with a POST; what has none is a server.
+    return "script" if call.header("origin") is not None else "server"
+
+
+def _consent_cookies(call: Call) -> tuple[tuple[str, str], ...]:
+    """Return the cookies of consent managers; of the others not even the names."""
+    found = []
+    for name, value in call.headers:
+        if name.lower() != "cookie":
+            continue
+        for part in value.split(";"):
+            key, sign, text = part.strip().partition("=")
+            if sign and (cmp_of(key) is not None or key in IAB_COOKIES):
+                found.append((key, text))
+    return tuple(found[:_MOST_COOKIES])
 
 
 def _foreign(call: Call, invalid: Invalid) -> bool:

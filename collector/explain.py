@@ -35,9 +35,11 @@ class Record(msgspec.Struct, frozen=True):
     ts: float | None = None
 
 
-def explain(content: object, doors: Doors) -> dict[str, Any]:
+def explain(content: object, doors: Doors, *, why: bool = False) -> dict[str, Any]:
     """
     Return status, outcome and reasons of each event, and the rows.
+
+    With `why` also the steps of each decision, see `pipeline.steps`.
 
     Raises:
         ExplainError: when the record is not a captured request.
@@ -56,17 +58,23 @@ def explain(content: object, doors: Doors) -> dict[str, Any]:
         query=query,
         received_ms=now_ms() if record.ts is None else round(record.ts * 1000),
     )
-    return explain_call(record.method.upper(), path, call, body, doors)
+    return explain_call(record.method.upper(), path, call, body, doors, why=why)
 
 
-def explain_call(
-    method: str, path: str, call: Call, body: bytes, doors: Doors
+def explain_call(  # noqa: PLR0913 - the parts of a request
+    method: str,
+    path: str,
+    call: Call,
+    body: bytes,
+    doors: Doors,
+    *,
+    why: bool = False,
 ) -> dict[str, Any]:
     """Return what would be answered to this call, and what would stay of it."""
     verdict = _verdict(method, path, call, body, doors)
     told: dict[str, Any] = {
         "status": verdict.status,
-        "events": [_told(one) for one in verdict.results],
+        "events": [_told(one, doors if why else None) for one in verdict.results],
     }
     if verdict.error is not None:
         told["error"] = _complaint(verdict.error)
@@ -84,14 +92,17 @@ def _verdict(method: str, path: str, call: Call, body: bytes, doors: Doors) -> V
     return Verdict(error=Invalid("not_found", message), status=404)
 
 
-def _told(one: Result | Invalid) -> dict[str, Any]:
+def _told(one: Result | Invalid, doors: Doors | None) -> dict[str, Any]:
     if isinstance(one, Invalid):
         return {"outcome": "invalid", **_complaint(one)}
-    return {
+    told: dict[str, Any] = {
         "outcome": one.outcome,
         "reasons": list(one.reasons),
         "row": msgspec.structs.asdict(one.row),
     }
+    if doors is not None:
+        told["why"] = doors.why(one)
+    return told
 
 
 def _complaint(invalid: Invalid) -> dict[str, str]:

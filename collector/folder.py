@@ -6,7 +6,8 @@ The data folder: where everything that lasts lies, readable by its owner alone.
     secrets/  keys and the day's salt, 0600 each
     geo/      city databases
     metrics/  the processes' counters
-    sites.toml, keeper.json
+    sites.toml, keeper.json, chain.id, heads.json (the ledger's last records),
+    objections (who withdrew), erased (how far that was carried out)
 """
 
 import contextlib
@@ -45,6 +46,7 @@ class Folder:
         self.metrics = self.root / "metrics"
         self.scratch = self.root / "scratch"
         self.sites = self.root / "sites.toml"
+        self.objections = self.root / "objections"
         try:
             for path in (
                 self.root,
@@ -72,10 +74,27 @@ class Folder:
         Several processes may ask at the same moment: one makes the file, under
         another name first, so that nobody ever reads half of it.
         """
-        path = self.secrets / name
+        return self._random(self.secrets / name, 32)
+
+    def chain_id(self) -> str:
+        """Return who this folder is in the ledger of consents: a random id, 32 hex."""
+        return self._random(self.root / "chain.id", 16).hex()
+
+    @property
+    def erased(self) -> Path:
+        """How far objections were carried out; only pipeline/erase.py writes it."""
+        return self.root / "erased"
+
+    @property
+    def heads(self) -> Path:
+        """What the ledger's writer knows; only pipeline/ledger_heads.py writes it."""
+        return self.root / "heads.json"
+
+    def _random(self, path: Path, size: int) -> bytes:
+        """Return the random bytes of a file, made at first use."""
         if not path.exists():
-            draft = self.secrets / f".{name}.{os.getpid()}"
-            write_private(draft, secrets.token_hex(32) + "\n")
+            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            write_private(draft, secrets.token_hex(size) + "\n")
             try:
                 os.link(draft, path)
             except FileExistsError:
@@ -83,13 +102,14 @@ class Folder:
             finally:
                 draft.unlink()
         try:
-            key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+            content = bytes.fromhex(path.read_text(encoding="ascii").strip())
         except ValueError:
-            key = b""
-        if len(key) != 32:  # noqa: PLR2004 - 256 bits
-            message = f"secrets/{name} is not 64 hexadecimal digits"
+            content = b""
+        if len(content) != size:
+            name = path.relative_to(self.root)
+            message = f"{name} is not {2 * size} hexadecimal digits"
             raise FolderError(message)
-        return key
+        return content
 
     @contextlib.contextmanager
     def alone(self, role: str) -> Iterator[None]:

@@ -19,10 +19,14 @@ from collector.listen import listening, until_told
 from collector.metrics import count, show
 from collector.runtime import Runtime, build
 from collector.sites import ensure_demo_site
+from pipeline.clock import now_ms
+from pipeline.erase import Eraser
+from pipeline.ledger import Ledger
 from pipeline.load import Loader
 from pipeline.migrate import migrate
-from pipeline.spool import make_folders, waiting_bytes
+from pipeline.segment import make_folders, waiting_bytes
 from pipeline.store import Store, StoreUnavailable
+from pipeline.withdraw import Narrower
 from schemas.ddl import DEDUPLICATION_WINDOW
 from schemas.settings import Settings
 
@@ -37,13 +41,14 @@ class Shelf:
     def __init__(self) -> None:
         self.store: Store | None = None
         self.loader: Loader | None = None
+        self.eraser: Eraser | None = None
 
     @property
     def problem(self) -> str:
         """Why the store cannot be used now; empty when it can."""
         if self.store is None or self.loader is None:
             return "the store is not open yet"
-        return self.loader.problem
+        return self.loader.problem or (self.eraser.problem if self.eraser else "")
 
 
 async def run_keeper(settings: Settings, folder: Folder) -> None:
@@ -96,8 +101,23 @@ def _open(runtime: Runtime, shelf: Shelf) -> None:
     except BaseException:
         store.close()
         raise
+    narrower = Narrower(runtime.objections, runtime.policy, folder.spool)
     shelf.loader = Loader(
-        folder.spool, store, runtime.headers, settings.spool_keep_seconds
+        folder.spool,
+        store,
+        runtime.headers,
+        settings.spool_keep_seconds,
+        narrower=narrower,
+        ledger=Ledger(store, folder.heads, folder.chain_id()),
+    )
+    shelf.eraser = Eraser(
+        store,
+        narrower,
+        runtime.objections,
+        runtime.policy,
+        folder.erased,
+        # Half, since the work itself takes its time.
+        every_s=settings.withdrawal_seconds / 2,
     )
     shelf.store = store
 
@@ -109,7 +129,7 @@ def _close(shelf: Shelf) -> None:
 
 async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
     while True:
-        if shelf.loader is None:
+        if shelf.loader is None or shelf.eraser is None:
             try:
                 await asyncio.to_thread(_open, runtime, shelf)
             except StoreUnavailable as error:
@@ -123,6 +143,13 @@ async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
         count("kastana_failed_segments_total", by=done.failed)
         show("kastana_store_up", 0 if shelf.problem else 1)
         show("kastana_spool_bytes", waiting_bytes(runtime.folder.spool))
+        # After the loader, on the same thread of events: what it had in hand when
+        # someone withdrew is in the table by now.
+        erased = await asyncio.to_thread(shelf.eraser.run_once)
+        count("kastana_erased_rows_total", by=erased.rows)
+        show("kastana_objections_pending", erased.pending)
+        oldest = now_ms() if erased.oldest_ms is None else erased.oldest_ms
+        show("kastana_objections_oldest_seconds", (now_ms() - oldest) / 1000)
         await asyncio.sleep(_LOAD_EVERY_S)
 
 

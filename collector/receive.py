@@ -1,75 +1,68 @@
 """
-Step 1, receive: the public doors.
+Step 1, receive: the doors for events.
 
 Each handler reads its request within bounds, asks `doors` for a verdict, makes
-the rows durable, and only then answers. What a visitor sent is in no log line and
-in no error message; an error nobody expected is counted and logged by its type.
+the rows durable, and only then answers.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 
 from aiohttp import web
 
 from collector import respond
-from collector.doors import Call, Doors, Verdict, too_large
-from collector.limit import RateLimit
+from collector.desk import Desk, call_of
+from collector.doors import Call, Doors, Verdict
 from collector.links import MAX_SIGNED_CHARACTERS
-from collector.logs import describe
 from collector.metrics import count
 from collector.repeats import Repeats
-from pipeline.address import truncate
-from pipeline.clock import now_ms
+from pipeline.objections import Objections, ObjectionsError
 from pipeline.process import Result
 from pipeline.spool import Spool, SpoolError
+from pipeline.standing import Entry
 from schemas.outcome import Invalid
-from schemas.settings import Settings
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger("kastana.receive")
-_RETRY_AFTER_S = 5
 
 
 class Receiver:
     """The handlers of one edge process."""
 
-    def __init__(self, settings: Settings, doors: Doors, spool: Spool) -> None:
-        """Bind the handlers to the doors and the spool behind them."""
-        self._settings = settings
+    def __init__(
+        self, desk: Desk, doors: Doors, spool: Spool, objections: Objections
+    ) -> None:
+        """Bind the handlers to the doors, and to what is behind them."""
+        self._desk = desk
         self._doors = doors
         self._spool = spool
+        self._objections = objections
         self._repeats = Repeats()
-        self._limit = RateLimit(settings.client_rate, settings.client_burst)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the public routes."""
+        guard = self._desk.guard
         return [
-            web.post("/e", self._guard("events", self.events)),
-            web.options("/e", self._guard("preflight", self.preflight)),
-            web.get("/p.gif", self._guard("pixel", self.pixel), allow_head=False),
-            web.get("/r/{signed}", self._guard("redirect", self.redirect)),
+            web.post("/e", guard("events", self.events)),
+            web.options("/e", guard("preflight", self._desk.preflight)),
+            web.get("/p.gif", guard("pixel", self.pixel), allow_head=False),
+            web.get("/r/{signed}", guard("redirect", self.redirect)),
         ]
 
     async def events(self, request: web.Request) -> web.Response:
         """`POST /e`."""
-        call = _call(request)
-        origin = request.headers.get("Origin")
-        allowed = origin is not None and self._doors.sites.allows_origin(origin)
-        headers = respond.cors(origin, allowed=allowed)
-        limited = self._limited(call, headers)
+        call = call_of(request)
+        headers = self._desk.cors(request)
+        limited = self._desk.limited(call, headers)
         if limited is not None:
             return limited
+        body = await self._desk.body(request, headers)
+        if isinstance(body, web.Response):
+            return body
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return respond.error(too_large(self._settings), 413, headers)
-        except web.RequestPayloadError:
-            # Chunks or a length that are not what was announced.
-            message = "the body is not HTTP that can be read"
-            return respond.error(Invalid("bad_request", message), 400, headers)
-        verdict = self._doors.events(call, body)
+            verdict = self._doors.events(call, body)
+        except ObjectionsError as error:
+            return self._undecided(error, headers)
         failure = await self._keep(call, verdict, headers)
         if failure is not None:
             return failure
@@ -78,24 +71,18 @@ class Receiver:
             return respond.refused(verdict, headers)
         return respond.accepted(verdict, headers)
 
-    async def preflight(self, request: web.Request) -> web.Response:
-        """`OPTIONS /e`."""
-        origin = request.headers.get("Origin")
-        allowed = origin is not None and self._doors.sites.allows_origin(origin)
-        asked = request.headers.get("Access-Control-Request-Headers")
-        return respond.preflight(origin, asked, allowed=allowed)
-
     async def pixel(self, request: web.Request) -> web.Response:
         """`GET /p.gif`: the same bytes and 200 whatever consent said."""
-        call = _call(request)
-        if self._limited(call, {}) is not None:
+        call = call_of(request)
+        if self._desk.limited(call, {}) is not None:
             return respond.pixel({respond.ERROR_HEADER: "rate_limited"}, 429)
-        verdict = self._doors.pixel(call)
+        try:
+            verdict = self._doors.pixel(call)
+        except ObjectionsError as error:
+            return _unkept_pixel(self._undecided(error, {}))
         failure = await self._keep(call, verdict, {})
         if failure is not None:
-            return respond.pixel(
-                {"Retry-After": failure.headers["Retry-After"]}, failure.status
-            )
+            return _unkept_pixel(failure)
         headers = self._debug(call, verdict)
         if verdict.bad:
             headers[respond.ERROR_HEADER] = verdict.bad[0].code
@@ -103,7 +90,7 @@ class Receiver:
 
     async def redirect(self, request: web.Request) -> web.Response:
         """`GET /r/<signed>`: count the click, then send the reader on."""
-        call = _call(request)
+        call = call_of(request)
         signed = request.match_info["signed"]
         if len(signed) > MAX_SIGNED_CHARACTERS:
             signed = ""
@@ -113,7 +100,7 @@ class Receiver:
             return respond.error(verdict.error, verdict.status)
         # A scanner's HEAD is not a click. And the reader goes on even when the
         # click cannot be kept: a full disk is not the reader's business.
-        if request.method == "GET" and self._limited(call, {}) is None:
+        if request.method == "GET" and self._desk.limited(call, {}) is None:
             await self._keep(call, verdict, {})
         return respond.redirect(verdict.target, self._debug(call, verdict))
 
@@ -127,9 +114,12 @@ class Receiver:
         rows = [*(one.row for one in fresh), *complaints]
         durable = False
         try:
+            await self._purge(fresh, call)
             if rows:
                 await self._spool.append(rows)
             durable = True
+        except (ObjectionsError, OSError) as error:
+            return self._undecided(error, headers)
         except SpoolError as error:
             return self._unkept(error, len(rows), headers)
         finally:
@@ -140,6 +130,16 @@ class Receiver:
             return self._unkept(failed, len(repeated), headers)
         self._count(verdict, fresh)
         return None
+
+    async def _purge(self, results: Sequence[Result], call: Call) -> None:
+        """See to it that what was kept under a child's pseudonym goes."""
+        entries = {
+            Entry(call.received_ms, one.row.site, one.treatment.visitor.id, "child")
+            for one in results
+            if one.treatment.purge
+        }
+        if entries:
+            await asyncio.to_thread(self._objections.append, list(entries))
 
     def _begin(self, verdict: Verdict) -> tuple[list[Result], list[Awaitable[bool]]]:
         """Part the new events from the repeated, whose first is waited for."""
@@ -157,22 +157,17 @@ class Receiver:
         self, error: SpoolError, events: int, headers: dict[str, str]
     ) -> web.Response:
         code = "spool_full" if error.full else "spool_failed"
-        count("kastana_event_reasons_total", code, by=events)
-        return respond.error(
-            Invalid(code, str(error)),
-            503,
-            {**headers, "Retry-After": str(_RETRY_AFTER_S)},
-        )
+        return self._desk.unkept(code, str(error), events=events, headers=headers)
 
-    def _limited(self, call: Call, headers: dict[str, str]) -> web.Response | None:
-        wait = self._limit.wait_s(truncate(self._doors.address(call)))
-        if wait == 0:
-            return None
-        count("kastana_events_total", "rate_limited")
-        return respond.error(
-            Invalid("rate_limited", "too many requests from this network"),
-            429,
-            {**headers, "Retry-After": str(int(wait) + 1)},
+    def _undecided(
+        self, error: ObjectionsError | OSError, headers: dict[str, str]
+    ) -> web.Response:
+        """Answer while nobody can say who withdrew: then nothing is taken."""
+        code = error.code if isinstance(error, ObjectionsError) else "unwritable"
+        _log.error("objections %s: nothing is taken until that is mended", code)
+        words = "withdrawals cannot be looked up now"
+        return self._desk.unkept(
+            "objections_unusable", words, events=1, headers=headers
         )
 
     def _count(self, verdict: Verdict, fresh: Sequence[Result] = ()) -> None:
@@ -198,40 +193,16 @@ class Receiver:
             return {}
         return {respond.DEBUG_HEADER: respond.debug_text(verdict)}
 
-    def _guard(self, door: str, handler: Handler) -> Handler:
-        """Count every answer; turn an unexpected error into a plain 500."""
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            try:
-                response = await handler(request)
-            except (web.HTTPException, ConnectionError, asyncio.CancelledError):
-                raise
-            except Exception as error:  # noqa: BLE001 - the outermost frame
-                kind = type(error)
-                count("kastana_failures_total", kind.__name__)
-                _log.error("unexpected error\n%s", describe(kind, error.__traceback__))
-                response = respond.error(Invalid("internal", "a defect here"), 500)
-            count("kastana_requests_total", door, str(response.status))
-            return response
-
-        return guarded
-
-
-def _call(request: web.Request) -> Call:
-    transport = request.transport
-    peer = transport.get_extra_info("peername") if transport is not None else None
-    return Call(
-        headers=[(name, value) for name, value in request.headers.items()],
-        peer=str(peer[0]) if isinstance(peer, tuple) else "",
-        query=request.rel_url.raw_query_string,
-        received_ms=now_ms(),
-    )
+def _unkept_pixel(failure: web.Response) -> web.Response:
+    headers = {"Retry-After": failure.headers["Retry-After"]}
+    return respond.pixel(headers, failure.status)
 
 
 async def not_found(request: web.Request) -> web.Response:
     """Answer every path and method that has no door."""
     headers = {"Access-Control-Allow-Origin": "*"}
-    if request.path in ("/e", "/p.gif", "/k.js"):
+    if request.path in ("/e", "/p.gif", "/k.js", "/consent"):
         message = f"{request.path} does not answer {request.method}"
         return respond.error(Invalid("method_not_allowed", message), 405, headers)
     return respond.error(Invalid("not_found", "nothing lives here"), 404, headers)

@@ -62,10 +62,8 @@ class Facts(msgspec.Struct, frozen=True):
 def enrich(raw: RawEvent, grant: Grant, locator: Locator) -> Facts:
     """Derive the coarse facts of one event; pure but for the locator's file."""
     event = raw.event
-    # A mail is read through a proxy as often as not, and a server speaks for its
-    # visitors: that network and place would be put down as the visitor's.
     mail = isinstance(event, EmailOpen | EmailClick)
-    foreign = mail or raw.door == "server"
+    foreign = speaks_for_others(raw)
     url = clean_url(page_url(raw))
     # Without a pseudonym no campaign is read, not even to name the source: which
     # mailing someone came from is what an anonymous row must not tell.
@@ -100,6 +98,21 @@ def enrich(raw: RawEvent, grant: Grant, locator: Locator) -> Facts:
         target_domain=domain,
         target_path=path,
     )
+
+
+def speaks_for_others(raw: RawEvent) -> bool:
+    """
+    Say if address and agent may be someone else's than the visitor's.
+
+    A mail is read through a proxy as often as not, and a server speaks for its
+    visitors: that network and place would be put down as the visitor's.
+    """
+    return raw.door == "server" or isinstance(raw.event, EmailOpen | EmailClick)
+
+
+def is_robot(raw: RawEvent) -> bool:
+    """Say if the request's agent is a robot by its own name."""
+    return parse_device(raw.user_agent, _hints(raw.headers)).is_robot
 
 
 def page_url(raw: RawEvent) -> str:

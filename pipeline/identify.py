@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from pipeline.salt import DaySalt
-from schemas.event import EmailClick, EmailOpen
+from schemas.event import ConsentChoice, EmailClick, EmailOpen
 from schemas.outcome import Grant
 from schemas.raw_event import RawEvent
 
@@ -26,37 +26,40 @@ class Visitor(msgspec.Struct, frozen=True):
 NOBODY = Visitor(0, "none")
 
 
-def identify(raw: RawEvent, grant: Grant, key: bytes, salts: DaySalt) -> Visitor:
+def candidate(raw: RawEvent, key: bytes, salts: DaySalt) -> Visitor:
     """
-    Return the visitor of an identified event, NOBODY for any other.
+    Return the pseudonym that this request's visitor would have, NOBODY for none.
+
+    It is known before consent is, to look up whether its owner withdrew; what may be
+    kept of it is `identify`'s to say.
 
     Args:
         raw: the event as it came, with address and agent.
-        grant: what the gate allows.
         key: the installation's secret for lasting pseudonyms, 32 bytes.
         salts: the day's salt, for pseudonyms that end with the day.
 
     """
-    if grant.outcome != "identified" or "statistics" not in grant.granted:
-        return NOBODY
     event = raw.event
     if event.visitor is not None:
         token = f"browser\0{event.visitor}"
-    elif isinstance(event, EmailOpen | EmailClick):
-        # A mail proxy's address says nothing of the reader: without a token
-        # from the sender nobody is recognised, not even for a day.
-        if not event.recipient:
-            return NOBODY
+    elif isinstance(event, EmailOpen | EmailClick | ConsentChoice) and event.recipient:
         token = f"recipient\0{event.recipient}"
-    elif raw.door == "server":
-        # Address and agent are the sending program's: under them every visitor
-        # of a backend would be one and the same.
+    elif isinstance(event, EmailOpen | EmailClick) or raw.door == "server":
+        # Address and agent are a mail proxy's, or the sending program's: under them
+        # all readers, or all visitors of a backend, would be one and the same.
         return NOBODY
     else:
         salt = salts.at(raw.received_ms)
         fingerprint = f"{event.site}\0{raw.address}\0{raw.user_agent}"
         return Visitor(_pseudonym(fingerprint, salt), "day")
     return Visitor(_pseudonym(f"{event.site}\0{token}", key), "persistent")
+
+
+def identify(visitor: Visitor, grant: Grant) -> Visitor:
+    """Return the visitor if the event may be identified, NOBODY if not."""
+    if grant.outcome != "identified" or "statistics" not in grant.granted:
+        return NOBODY
+    return visitor
 
 
 def _pseudonym(text: str, key: bytes) -> int:

@@ -6,6 +6,9 @@ bytes, so however often it is repeated (a timeout after the commit, a crash befo
 the rename) the engine takes it once. What the engine refuses for its content goes
 to `failed/` with the engine's code beside it, and the rest goes on; what fails
 because the store is away is tried again, with growing pauses, for ever.
+
+Before each attempt a segment of events is narrowed to what may still be stored, and
+one of consent choices is linked into its ledger, oldest first.
 """
 
 import logging
@@ -17,8 +20,10 @@ from typing import Protocol
 
 import msgspec
 
-from pipeline.spool import SUFFIX, recover, sync_folder
+from pipeline.objections import ObjectionsError
+from pipeline.segment import SUFFIX, recover, sync_folder
 from pipeline.store import StoreRefused, StoreUnavailable
+from pipeline.withdraw import SegmentError
 
 _log = logging.getLogger("kastana.load")
 _FIRST_PAUSE_S = 0.2
@@ -32,6 +37,25 @@ class SegmentStore(Protocol):
         """Insert a segment's bytes under its token."""
 
 
+class SegmentNarrower(Protocol):
+    """Takes from a segment of events what was withdrawn."""
+
+    def narrow(self, path: Path) -> object:
+        """Replace the file, if anything in it may not be stored any more."""
+
+
+class SegmentLedger(Protocol):
+    """Links segments of consent choices."""
+
+    header: bytes
+
+    def chain(self, path: Path) -> None:
+        """Replace the file by its links, under another header."""
+
+    def loaded(self, path: Path) -> None:
+        """Take note that the file is in the store."""
+
+
 class Loaded(msgspec.Struct, frozen=True):
     """What one pass did: rows and segments loaded, segments refused."""
 
@@ -43,8 +67,15 @@ class Loaded(msgspec.Struct, frozen=True):
 class Loader:
     """Moves segments from `sealed/` into a store."""
 
-    def __init__(
-        self, root: Path, store: SegmentStore, headers: dict[str, bytes], keep_s: float
+    def __init__(  # noqa: PLR0913 - each of its own type
+        self,
+        root: Path,
+        store: SegmentStore,
+        headers: dict[str, bytes],
+        keep_s: float,
+        *,
+        narrower: SegmentNarrower | None = None,
+        ledger: SegmentLedger | None = None,
     ) -> None:
         """
         Bind a spool to a store.
@@ -54,12 +85,16 @@ class Loader:
             store: where segments go.
             headers: the header each table's segments must have.
             keep_s: how long a loaded segment is kept, seconds.
+            narrower: holds events to what was withdrawn since they were accepted.
+            ledger: links consent choices.
 
         """
         self._root = root
         self._store = store
         self._headers = headers
         self._keep_s = keep_s
+        self._narrower = narrower
+        self._ledger = ledger
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
         self.problem = ""
@@ -79,8 +114,18 @@ class Loader:
             except StoreRefused as error:
                 failed += 1
                 self._set_aside(path, f"{error.code} {error.name}")
+            except SegmentError:
+                failed += 1
+                self._set_aside(path, "0 SEGMENT_LINE")
             except StoreUnavailable as error:
-                self._back_off(str(error))
+                self._back_off("the store is away", str(error))
+                break
+            except ObjectionsError as error:
+                # Who withdrew cannot be known: no event is stored meanwhile.
+                self._back_off("nothing is stored", str(error))
+                break
+            except OSError as error:
+                self._back_off("the spool cannot be changed", str(error.strerror))
                 break
             else:
                 self._recovered()
@@ -88,13 +133,22 @@ class Loader:
 
     def _load(self, path: Path) -> int:
         table, _, token = path.name.removesuffix(SUFFIX).partition("-")
-        body = path.read_bytes()
         header = self._headers.get(table)
+        linked = self._ledger if table == "consents" else None
+        if linked is not None:
+            linked.chain(path)
+            header = linked.header
+        elif table == "events" and self._narrower is not None:
+            self._narrower.narrow(path)
+        body = path.read_bytes()
         if header is None or not body.startswith(header):
             # Written under another policy: its columns are not these.
             raise StoreRefused(0, "SEGMENT_HEADER")
         rows = body.count(b"\n") - header.count(b"\n")
-        self._store.insert_segment(table, body, token)
+        if rows:
+            self._store.insert_segment(table, body, token)
+        if linked is not None:
+            linked.loaded(path)
         # How long it is kept counts from now, not from its last line.
         os.utime(path)
         path.rename(self._root / "loaded" / path.name)
@@ -111,9 +165,9 @@ class Loader:
         sync_folder(self._root / "failed")
         _log.error("segment %s refused: %s; it waits in failed/", path.name, why)
 
-    def _back_off(self, why: str) -> None:
+    def _back_off(self, what: str, why: str) -> None:
         if not self.problem:
-            _log.warning("the store is away: %s; events wait in the spool", why)
+            _log.warning("%s: %s; events wait in the spool", what, why)
         self.problem = why
         # Jitter, so that several loaders do not come back in step.
         self._not_before = time.monotonic() + self._pause_s * random.uniform(0.5, 1)  # noqa: S311 - no secret
@@ -121,7 +175,7 @@ class Loader:
 
     def _recovered(self) -> None:
         if self.problem:
-            _log.info("the store is back")
+            _log.info("segments are loaded again")
         self.problem = ""
         self._pause_s = _FIRST_PAUSE_S
 

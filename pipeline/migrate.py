@@ -11,7 +11,7 @@ from typing import Protocol
 import orjson
 
 from pipeline.queries import View, load_views
-from schemas.ddl import DATABASE, all_ddl, alter_table, table_comment
+from schemas.ddl import DATABASE, Stored, all_ddl, alter_table, table_comment
 from schemas.policy import Policy
 
 _log = logging.getLogger("kastana.migrate")
@@ -32,7 +32,7 @@ def migrate(store: MigratingStore, policy: Policy) -> None:
     Make tables and views, or bring them up to date.
 
     Raises:
-        DriftError: when a stored column is of another type than the policy's.
+        DriftError: when a stored column, or key, is not one the policy can have.
 
     """
     for statement in all_ddl(policy):
@@ -46,7 +46,7 @@ def migrate(store: MigratingStore, policy: Policy) -> None:
 def _update(store: MigratingStore, policy: Policy, table: str) -> None:
     about = _rows(
         store,
-        "SELECT comment FROM system.tables "
+        "SELECT comment, sorting_key FROM system.tables "
         f"WHERE database = '{DATABASE}' AND name = '{table}'",
     )
     if about[0]["comment"] == table_comment(policy, table):
@@ -62,8 +62,12 @@ def _update(store: MigratingStore, policy: Policy, table: str) -> None:
         for line in created.splitlines()
         if line.startswith("    `") and " TTL " in line
     )
-    existing = {column["name"]: column["type"] for column in columns}
-    for statement in alter_table(policy, table, existing, expiring):
+    stored = Stored(
+        types={column["name"]: column["type"] for column in columns},
+        expiring=expiring,
+        order_by=about[0]["sorting_key"].split(", "),
+    )
+    for statement in alter_table(policy, table, stored):
         store.command(statement)
     _log.info("table %s brought up to policy %s", table, policy.version)
 

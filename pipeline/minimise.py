@@ -36,7 +36,7 @@ from schemas.event import (
     PagePing,
     WebVital,
 )
-from schemas.outcome import Drop, Grant
+from schemas.outcome import Grant
 from schemas.policy import Policy, PolicyError, Shape
 from schemas.raw_event import RawEvent
 from schemas.row import CountRow, Row
@@ -84,12 +84,14 @@ class Minimiser:
         _check_columns(policy, "counts", CountRow)
         self._plan = functools.lru_cache(maxsize=256)(self._compile)
         # What cannot be done is said now, not at the first event.
-        self._plan("identified", frozenset(CATEGORIES), frozenset())
-        self._plan("anonymous", frozenset(), frozenset())
+        nothing: frozenset[str] = frozenset()
+        self._plan("identified", frozenset(CATEGORIES), frozenset(), nothing)
+        self._plan("anonymous", frozenset(), frozenset(), nothing)
 
-    def row(
+    def row(  # noqa: PLR0913 - the inputs of the path, each of its own type
         self,
         raw: RawEvent,
+        category: Category,
         grant: Grant,
         consent: ConsentState,
         facts: Facts,
@@ -97,24 +99,30 @@ class Minimiser:
     ) -> Row:
         """Return the row of an identified or anonymous event."""
         values = _all_values(raw, grant, consent, facts, visitor, self._policy.version)
-        for name, transform in self._plan(grant.outcome, grant.granted, grant.closed):
+        values["consent_category"] = category
+        for name, transform in self._plan(
+            grant.outcome, grant.granted, grant.closed, grant.absent
+        ):
             values[name] = transform(values[name], raw)
         return Row(**values)
 
-    def count(self, raw: RawEvent, drop: Drop, facts: Facts | None) -> CountRow:
+    def count(self, raw: RawEvent, grant: Grant, facts: Facts | None) -> CountRow:
         """
         Return the counter of an event that is not kept.
 
         Of a dropped event only that it happened remains, and why: no path, no
         country, no device.
         """
-        counted = drop.outcome == "counted" and facts is not None
+        counted = grant.outcome == "counted" and facts is not None
         return CountRow(
             event_name=event_name(raw.event),
             site=raw.event.site,
             occurred_at=hour_text(raw.occurred_ms),
-            outcome=drop.outcome,
-            outcome_reasons=list(drop.reasons),
+            outcome=grant.outcome,
+            outcome_reasons=list(grant.reasons),
+            regime=grant.regime,
+            regime_version=grant.regime_version,
+            decision_row=grant.decision_row,
             policy_version=self._policy.version,
             geo_country_iso_code=(
                 facts.location.country_iso_code if counted and facts else ""
@@ -129,6 +137,7 @@ class Minimiser:
         outcome: str,
         granted: frozenset[Category],
         closed: frozenset[Category],
+        absent: frozenset[str],
     ) -> Plan:
         plan = []
         for name, field in self._policy.columns("events").items():
@@ -137,7 +146,8 @@ class Minimiser:
             what = field.remains(shape)
             # An error needs no consent; what its row would say only for
             # statistics stays away all the same when those are closed.
-            if field.consent_category in closed:
+            # A rule pack may allow a row and not all of its fields.
+            if field.consent_category in closed or name in absent:
                 what = "absent"
             if what == "absent":
                 plan.append((name, _emptier(EMPTY[field.type])))
@@ -209,12 +219,18 @@ def _all_values(  # noqa: PLR0913 - the six inputs of the path, each of its own 
         "outcome": grant.outcome,
         "outcome_reasons": list(grant.reasons),
         "regime": grant.regime,
+        "regime_version": grant.regime_version,
+        "regime_switches": list(grant.switches),
+        "decision_row": grant.decision_row,
         "policy_version": policy_version,
         "consent_preference": consent.preference,
         "consent_statistics": consent.statistics,
         "consent_marketing": consent.marketing,
         "consent_precise_location": consent.precise_location,
-        "consent_signals": list(consent.signals),
+        "consent_signals": list(consent.flags),
+        "consent_sources": list(consent.sources),
+        "consent_problems": list(consent.problems),
+        "consent_given_at": time_text(consent.given_ms or 0),
         "door": raw.door,
         "visitor_id": visitor.id,
         "visitor_scope": visitor.scope,

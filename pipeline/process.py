@@ -10,42 +10,81 @@ from typing import cast
 
 import msgspec
 
-from pipeline.clock import parse_time
-from pipeline.enrich import Facts, enrich
-from pipeline.gate import decide, read_consent
-from pipeline.identify import identify
+from pipeline.assess import Assessment, Assessor, circumstances
+from pipeline.enrich import Facts, enrich, speaks_for_others
+from pipeline.gate import Rules, decide
+from pipeline.identify import NOBODY, Visitor, candidate, identify
 from pipeline.location import Locator
+from pipeline.merge import add_flags, withdraw
 from pipeline.minimise import Minimiser, event_name
+from pipeline.objections import Objections
 from pipeline.salt import DaySalt
-from schemas.consent import Category, Signal
-from schemas.event import EmailClick, EmailOpen, Event
-from schemas.outcome import Drop, Grant
+from pipeline.signals.reading import Reading
+from schemas.consent import ASKED, Category, ConsentState
+from schemas.event import Event
+from schemas.outcome import Grant
+from schemas.packs import Packs, load_packs
 from schemas.policy import Policy
 from schemas.raw_event import RawEvent
 from schemas.row import CountRow, Row
 from schemas.site import Site
-
-_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
 
 
 class Result(msgspec.Struct, frozen=True):
     """
     What became of an event: its outcome, why, and the row that stays.
 
-    `key` is what a repetition of the event is known by; empty if it is not.
+    Attributes:
+        outcome: identified, anonymous, counted or dropped.
+        reasons: why, of `schemas.outcome.REASONS`.
+        row: what stays.
+        treatment: how the request was read; in memory alone.
+        category: which consent the event needs.
+        key: what a repetition of the event is known by; empty if it is not.
+
     """
 
     outcome: str
     reasons: tuple[str, ...]
     row: Row | CountRow
+    treatment: "Treatment"
+    category: Category
     key: str = ""
+
+
+class Treatment(msgspec.Struct, frozen=True):
+    """
+    How a request is treated before anything of it is kept.
+
+    Attributes:
+        readings: what each source of the request says.
+        consent: all of them merged, and what the collector knows was withdrawn.
+        rules: the packs that decide, and the site's switches.
+        place: where the request comes from, "US-CA", "DE" or "".
+        visitor: the pseudonym that it would have, if that matters; in memory alone.
+        purge: True if what was kept under that pseudonym has to go: a child's.
+
+    """
+
+    readings: tuple[Reading, ...]
+    consent: ConsentState
+    rules: Rules
+    place: str
+    visitor: Visitor
+    purge: bool = False
 
 
 class Processor:
     """Steps 3 to 6 with what they need; one for each process."""
 
-    def __init__(
-        self, policy: Policy, locator: Locator, visitor_key: bytes, salts: DaySalt
+    def __init__(  # noqa: PLR0913 - what the path needs, each of its own type
+        self,
+        policy: Policy,
+        locator: Locator,
+        visitor_key: bytes,
+        salts: DaySalt,
+        objections: Objections,
+        packs: Packs | None = None,
     ) -> None:
         """
         Bind the path to its policy, geo database, secret and salt.
@@ -55,91 +94,105 @@ class Processor:
             locator: turns addresses into places.
             visitor_key: secret for lasting pseudonyms, 32 bytes.
             salts: the day's salt.
+            objections: who withdrew.
+            packs: the rule packs; those that ship with the package if none are given.
 
         Raises:
             PolicyError: when the policy asks for what the code cannot do.
+            PackError: when a pack names what the policy does not have.
 
         """
         self._policy = policy
         self._locator = locator
         self._visitor_key = visitor_key
         self._salts = salts
+        self._objections = objections
+        self._assessor = Assessor(policy, packs or load_packs())
         self._minimiser = Minimiser(policy, salts)
+
+    def treat(self, raw: RawEvent, site: Site) -> Treatment:
+        """Read what a request says and what is known of its visitor's withdrawals."""
+        place = self._place(raw)
+        assessment = self._assessor.assess(raw, site, place)
+        visitor = self.candidate(raw) if _matters(raw, assessment) else NOBODY
+        merged = assessment.consent
+        consent, known = self._withdrawn(merged, visitor, raw)
+        purge = "child" in merged.flags and visitor.id != 0 and not known
+        consent = add_flags(consent, circumstances(raw, consent))
+        return Treatment(
+            assessment.readings, consent, assessment.rules, place, visitor, purge
+        )
+
+    def candidate(self, raw: RawEvent) -> Visitor:
+        """Return the pseudonym that a request's visitor would have."""
+        return candidate(raw, self._visitor_key, self._salts)
 
     def process(self, raw: RawEvent, site: Site) -> Result:
         """Take one event from its door to its row, or to the counter it leaves."""
-        consent = read_consent(
-            raw.event.consent,
-            signals=_signals(raw),
-            policy=self._policy,
-            updated_ms=_updated_ms(raw),
-            now_ms=raw.received_ms,
-        )
-        grant = decide(self._category(raw.event), consent, site)
-        drop = _drop_by_request(raw, grant)
-        if drop is not None and drop.outcome == "dropped":
-            return self._count(raw, drop, None)
+        treatment = self.treat(raw, site)
+        category = self.category(raw.event)
+        grant = decide(category, treatment.consent, treatment.rules)
+        if grant.outcome == "dropped":
+            return self._count(raw, treatment, category, grant, None)
         facts = enrich(raw, grant, self._locator)
-        drop = _drop_by_agent(raw, grant, drop, facts)
-        if drop is not None:
-            return self._count(raw, drop, facts)
-        visitor = identify(raw, grant, self._visitor_key, self._salts)
-        row = self._minimiser.row(raw, grant, consent, facts, visitor)
-        return Result(grant.outcome, grant.reasons, row)
+        if grant.outcome == "counted":
+            return self._count(raw, treatment, category, grant, facts)
+        visitor = identify(treatment.visitor, grant)
+        row = self._minimiser.row(
+            raw, category, grant, treatment.consent, facts, visitor
+        )
+        return Result(grant.outcome, grant.reasons, row, treatment, category)
 
-    def _category(self, event: Event) -> Category:
+    def category(self, event: Event) -> Category:
+        """Return which consent an event needs: its name's, or the sender's choice."""
         rule = self._policy.events[event_name(event)]
         if rule.sender_may_choose and event.category is not None:
             return event.category
         return cast("Category", rule.consent_category)
 
-    def _count(self, raw: RawEvent, drop: Drop, facts: Facts | None) -> Result:
-        count = self._minimiser.count(raw, drop, facts)
-        return Result(drop.outcome, drop.reasons, count)
+    def _place(self, raw: RawEvent) -> str:
+        """Return where a visitor's own address is; in memory, before truncation."""
+        if speaks_for_others(raw):
+            return ""
+        location = self._locator.lookup(raw.address)
+        return location.region_iso_code or location.country_iso_code
+
+    def _withdrawn(
+        self, consent: ConsentState, visitor: Visitor, raw: RawEvent
+    ) -> tuple[ConsentState, bool]:
+        """Return the state after withdrawals, and if this is known as a child's."""
+        if not visitor.id:
+            return consent, False
+        standing = self._objections.standing(
+            raw.event.site,
+            visitor.id,
+            given_ms=consent.given_ms,
+            received_ms=raw.received_ms,
+        )
+        flags = ["erased"] * standing.erased + ["child"] * standing.child
+        return withdraw(consent, standing.withdrawn, flags), standing.child
+
+    def _count(
+        self,
+        raw: RawEvent,
+        treatment: Treatment,
+        category: Category,
+        grant: Grant,
+        facts: Facts | None,
+    ) -> Result:
+        count = self._minimiser.count(raw, grant, facts)
+        return Result(grant.outcome, grant.reasons, count, treatment, category)
 
 
-def _drop_by_request(raw: RawEvent, grant: Grant) -> Drop | None:
-    if grant.outcome == "dropped":
-        return Drop("dropped", grant.reasons)
-    if any("prefetch" in raw.headers.get(name, "") for name in _PREFETCH_HEADERS):
-        return Drop("dropped", (*grant.reasons, "prefetch"))
-    if raw.event.automated:
-        return Drop("counted", (*grant.reasons, "automated"))
-    if grant.outcome == "counted":
-        return Drop("counted", grant.reasons)
-    return None
+def _matters(raw: RawEvent, assessment: Assessment) -> bool:
+    """
+    Say if it must be known whose an event is: to look up a withdrawal, or to purge.
 
-
-def _drop_by_agent(
-    raw: RawEvent, grant: Grant, drop: Drop | None, facts: Facts
-) -> Drop | None:
-    # A mail proxy calls itself a robot and still means that a person reads; a
-    # server's agent is the program it runs, not the visitor it speaks of.
-    if isinstance(raw.event, EmailOpen | EmailClick) or raw.door == "server":
-        return drop
-    if facts.device.is_robot:
-        reasons = grant.reasons if drop is None else drop.reasons
-        return Drop("counted", (*reasons, "robot"))
-    return drop
-
-
-def _updated_ms(raw: RawEvent) -> int | None:
-    claim = raw.event.consent
-    if claim is None or claim.updated_at is None:
-        return None
-    return parse_time(claim.updated_at)
-
-
-def _signals(raw: RawEvent) -> tuple[Signal, ...]:
-    signals: list[Signal] = []
-    if raw.event.gpc or _is_one(raw.headers.get("sec-gpc")):
-        signals.append("gpc")
-    if raw.event.dnt or _is_one(raw.headers.get("dnt")):
-        signals.append("dnt")
-    return tuple(signals)
-
-
-def _is_one(value: str | None) -> bool:
-    # Exactly "1" is the signal (W3C GPC, section 3.1); two headers that a proxy
-    # made one are still a "1" each.
-    return value is not None and "1" in (part.strip() for part in value.split(","))
+    Where nothing is open there is nothing to withdraw; then not even a pseudonym of
+    the day is made.
+    """
+    event = raw.event
+    if event.visitor is not None or "child" in assessment.consent.flags:
+        return True
+    grant = decide("essential", assessment.consent, assessment.rules)
+    return not grant.closed.issuperset(ASKED)

@@ -50,8 +50,7 @@ FLAGS: dict[str, str] = {
 # What a sender may say of a category: a state by its name, or yes, no, nothing.
 Claim = State | bool | None
 Time = (
-    Annotated[int, Meta(ge=0, le=253402300799999)]
-    | Annotated[str, Meta(max_length=40)]
+    Annotated[int, Meta(ge=0, le=253402300799999)] | Annotated[str, Meta(max_length=40)]
 )
 # A place: ISO 3166-1 alpha-2, or ISO 3166-2 with its country.
 Place = Annotated[str, Meta(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?\Z")]
@@ -107,7 +106,7 @@ class ConsentClaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deniedConsentIds: Ids | None = None  # noqa: N815
     provider: ShortText | None = None
     resolutionStrategy: ShortText | None = None  # noqa: N815
-    # Snowplow: consent_preferences/jsonschema/1-0-0.
+    # Snowplow, in version 1-0-0 of its schema consent_preferences:
     eventType: ShortText | None = None  # noqa: N815 - Snowplow's own name
     basisForProcessing: ShortText | None = None  # noqa: N815
     consentUrl: Annotated[str, Meta(max_length=4096)] | None = None  # noqa: N815

@@ -6,10 +6,12 @@ field, and it expires when that field's retention says so.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from schemas.policy_types import Policy
+import msgspec
+
+from schemas.policy_types import Field, Policy
 
 DATABASE = "kastana"
 # Any number of segments that a retry may repeat must fit into the window, or a
@@ -89,45 +91,77 @@ def create_table(policy: Policy, table: str) -> str:
     )
 
 
-def alter_table(
-    policy: Policy, table: str, existing: Mapping[str, str], expiring: frozenset[str]
-) -> list[str]:
+class Stored(msgspec.Struct, frozen=True):
+    """
+    What a table has now.
+
+    Attributes:
+        types: type of each column.
+        expiring: the columns that have a TTL.
+        order_by: the parts of the sorting key, in order.
+
+    """
+
+    types: Mapping[str, str]
+    expiring: frozenset[str]
+    order_by: Sequence[str]
+
+
+def alter_table(policy: Policy, table: str, stored: Stored) -> list[str]:
     """
     Return the statements that bring a table of an older policy up to date.
 
     Columns are added and their comments, codecs and TTLs set anew; nothing is
-    ever removed or retyped, so no row is lost by a change of the policy.
-
-    Args:
-        policy: the policy to follow.
-        table: the table's name.
-        existing: type of each column that the table has.
-        expiring: those of them that have a TTL now.
+    ever removed or retyped, so no row is lost by a change of the policy. New columns
+    of the sorting key go to its end, where they leave the old order as it is.
 
     Raises:
-        DriftError: when a column would change its type, or is not in the policy.
+        DriftError: when a column would change its type, or is not in the policy, or
+            a column that has values already would join the sorting key or leave it.
 
     """
+    existing = stored.types
     wanted = column_types(policy, table)
     for name, kind in existing.items():
         if wanted.get(name) != kind:
             raise DriftError(table, name, kind, wanted.get(name, "no such field"))
-    head = f"ALTER TABLE {DATABASE}.{table} "
-    statements = []
+    new_keys = _new_keys(policy, table, stored)
+    rules = policy.tables[table]
+    days = policy.retention[rules.retention].days
+    changes, removals = [], []
     for name, kind in wanted.items():
         verb = "MODIFY" if name in existing else "ADD"
         column = _column(policy, table, name, kind)
-        statements.append(f"{head}{verb} COLUMN {column}")
-        if name in expiring and " TTL " not in column:
-            statements.append(f"{head}MODIFY COLUMN `{name}` REMOVE TTL")
-    rules = policy.tables[table]
-    days = policy.retention[rules.retention].days
-    statements.append(
-        f"{head}MODIFY TTL toDateTime({rules.time}) + INTERVAL {days} DAY"
-    )
-    comment = _quote(table_comment(policy, table))
-    statements.append(f"{head}MODIFY COMMENT {comment}")
-    return statements
+        changes.append(f"{verb} COLUMN {column}")
+        if name in stored.expiring and " TTL " not in column:
+            removals.append(f"MODIFY COLUMN `{name}` REMOVE TTL")
+    if new_keys:
+        # In the same statement: only a column that it adds may join the key.
+        order = ", ".join([*stored.order_by, *new_keys])
+        changes.append(f"MODIFY ORDER BY ({order})")
+    changes.append(f"MODIFY TTL toDateTime({rules.time}) + INTERVAL {days} DAY")
+    # The comment comes last: by it the next start knows that all was done.
+    comment = f"MODIFY COMMENT {_quote(table_comment(policy, table))}"
+    head = f"ALTER TABLE {DATABASE}.{table}\n    "
+    return [
+        head + ",\n    ".join(parts)
+        for parts in (changes, removals, [comment])
+        if parts
+    ]
+
+
+def _new_keys(policy: Policy, table: str, stored: Stored) -> list[str]:
+    """Return the columns that join the sorting key, in the policy's order."""
+    wanted = policy.tables[table].order_by
+    for key in stored.order_by:
+        if key not in wanted:
+            raise DriftError(table, key, "part of the key", "part of no key")
+    keys = [key for key in wanted if key not in stored.order_by]
+    for key in keys:
+        # A key's part that is no new column: its rows lie in another order.
+        if key in stored.types or key not in policy.columns(table):
+            raise DriftError(table, key, "no part of the key", "part of the key")
+    return keys
 
 
 def all_ddl(policy: Policy) -> list[str]:
@@ -136,21 +170,33 @@ def all_ddl(policy: Policy) -> list[str]:
 
 
 def segment_header(policy: Policy, table: str) -> tuple[list[str], list[str]]:
-    """Return the two header lines of a segment: column names, column types."""
+    """
+    Return the two header lines of an edge's segment: column names, column types.
+
+    Of the ledger an edge knows only its own columns; the keeper fills the others.
+    """
     types = column_types(policy, table)
+    if policy.tables[table].columns == "ledger":
+        types = {
+            name: kind
+            for name, kind in types.items()
+            if policy.ledger[name].filled_by == "edge"
+        }
     return list(types), list(types.values())
 
 
 def _column(policy: Policy, table: str, name: str, kind: str) -> str:
     codec = _CODECS.get(kind, "ZSTD(1)")
     parts = [f"`{name}` {kind}"]
-    field = policy.fields.get(name)
+    field = policy.columns(table).get(name)
     if field is None:
         return f"{parts[0]} COMMENT 'Number of events' CODEC({codec})"
     comment = (
         f"{field.description}. Kind: {field.data_category}. "
-        f"Purposes: {', '.join(field.purposes)}. Consent: {field.consent_category}."
+        f"Purposes: {', '.join(field.purposes)}."
     )
+    if isinstance(field, Field):
+        comment += f" Consent: {field.consent_category}."
     parts.append(f"COMMENT {_quote(comment)}")
     parts.append(f"CODEC({codec})")
     days = policy.column_days(table, name)
@@ -173,7 +219,9 @@ def table_comment(policy: Policy, table: str) -> str:
         for name, kind in column_types(policy, table).items()
     ]
     rules = policy.tables[table]
-    whole = "\n".join([*columns, str(policy.retention[rules.retention].days)])
+    days = str(policy.retention[rules.retention].days)
+    # In any order: where in the key a column stands is settled when it joins it.
+    whole = "\n".join([*columns, *sorted(rules.order_by), days])
     digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
     return f"{rules.description}. Policy {policy.version}, definition {digest}."
 

@@ -23,6 +23,7 @@ Scalar = Annotated[str, Meta(max_length=500)] | int | float | bool | None
 Properties = Annotated[dict[Key, Scalar], Meta(max_length=MAX_PROPERTIES)]
 CampaignText = Annotated[str, Meta(max_length=200)] | None
 AskedCategory = Literal["preference", "statistics", "marketing"]
+AskedConsent = Literal["preference", "statistics", "marketing", "precise_location"]
 
 
 class CampaignClaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,6 +177,22 @@ class Location(Event, frozen=True, tag="location"):
     latitude: Annotated[float, Meta(ge=-90, le=90)]
     longitude: Annotated[float, Meta(ge=-180, le=180)]
     accuracy: Annotated[float, Meta(ge=0, le=40_100_000)] | None = None
+
+
+class ConsentChoice(Event, frozen=True, tag="consent"):
+    """
+    A choice that a visitor made, for the ledger; taken at `/consent` alone.
+
+    `consent` holds the states after the choice. A withdrawal may name the categories
+    it is about; without any it is about all of them. `notice` names the text that was
+    shown: a version, a file name or a hash.
+    """
+
+    action: Literal["give", "refuse", "change", "withdraw"]
+    categories: Annotated[list[AskedConsent], Meta(max_length=4)] | None = None
+    recipient: Text128 = ""
+    notice: Text128 = ""
+    receipt: Literal["iso27560", "kantara"] | None = None
 
 
 AnyEvent = (

@@ -5,8 +5,10 @@ The inventory of data, derived from the policy: for people (Markdown) and progra
 
 import orjson
 
-from schemas.policy import SHAPES, Field, Policy
+from schemas.policy import SHAPES, Column, Field, Policy
 
+# Two lines of head and an empty one.
+_EMPTY_TABLE = 3
 _WORDS = {"keep": "kept", "absent": "no", "hour": "hour", "counter": "counted"}
 
 
@@ -15,7 +17,15 @@ def inventory_json(policy: Policy) -> str:
     content = {
         "policy": policy.version,
         "controller": policy.header.controller,
+        "versions": [
+            {"version": name, "material": list(version.material)}
+            for name, version in policy.policy_versions.items()
+        ],
         "fields": [_field_object(policy, name) for name in policy.fields],
+        "ledger": [
+            {**_column_object(policy, name, column), "filled_by": column.filled_by}
+            for name, column in policy.ledger.items()
+        ],
         "events": [
             {
                 "name": name,
@@ -54,7 +64,12 @@ def inventory_markdown(policy: Policy) -> str:
         if not category.collected:
             lines += ["**Never collected here.**", ""]
             continue
-        lines += _field_table(policy, category=name)
+        fields = _field_table(policy, category=name)
+        ledger = _ledger_table(policy, category=name)
+        if len(fields) > _EMPTY_TABLE:
+            lines += fields
+        if len(ledger) > _EMPTY_TABLE:
+            lines += ["In the ledger of consent choices:", "", *ledger]
     lines += ["## Purposes", "", "| purpose | section | DPV | served here |"]
     lines += ["|---|---|---|---|"]
     lines += [
@@ -71,8 +86,18 @@ def inventory_markdown(policy: Policy) -> str:
 
 
 def privacy_markdown(policy: Policy) -> str:
-    """Return the table of fields of PRIVACY.md."""
-    return "\n".join(_field_table(policy, category=None))
+    """Return the tables of fields of PRIVACY.md: those of events, the ledger's."""
+    lines = [
+        *_field_table(policy, category=None),
+        "## Ledger of consent choices",
+        "",
+        f"{policy.tables['consents'].description}.",
+        "It is the proof that a choice was made, kept whatever the choice was; no",
+        "address and no agent string is in it.",
+        "",
+        *_ledger_table(policy, category=None),
+    ]
+    return "\n".join(lines)
 
 
 def _field_table(policy: Policy, category: str | None) -> list[str]:
@@ -91,6 +116,18 @@ def _field_table(policy: Policy, category: str | None) -> list[str]:
     return [*lines, ""]
 
 
+def _ledger_table(policy: Policy, category: str | None) -> list[str]:
+    lines = ["| field | what it is | purposes | days |", "|---|---|---|---|"]
+    for name, column in policy.ledger.items():
+        if category is None or column.data_category == category:
+            purposes = ", ".join(
+                policy.purposes[name].title for name in column.purposes
+            )
+            days = policy.retention[column.retention].days
+            lines.append(f"| `{name}` | {column.description} | {purposes} | {days} |")
+    return [*lines, ""]
+
+
 def _word(field: Field, shape: str) -> str:
     what = {
         "identified": field.identified,
@@ -102,25 +139,31 @@ def _word(field: Field, shape: str) -> str:
 
 def _field_object(policy: Policy, name: str) -> dict[str, object]:
     field = policy.fields[name]
-    category = policy.data_categories[field.data_category]
-    kept = policy.retention[field.retention]
     return {
-        "name": name,
-        "type": field.type,
-        "description": field.description,
-        "data_category": field.data_category,
-        "section": category.section,
-        "dpv": category.dpv,
-        "purposes": [
-            {"name": purpose, "dpv": policy.purposes[purpose].dpv}
-            for purpose in field.purposes
-        ],
+        **_column_object(policy, name, field),
         "consent_category": field.consent_category,
         "remains": {
             "identified": field.identified,
             "anonymous": field.anonymous,
             "counted": field.counted,
         },
+    }
+
+
+def _column_object(policy: Policy, name: str, column: Column) -> dict[str, object]:
+    category = policy.data_categories[column.data_category]
+    kept = policy.retention[column.retention]
+    return {
+        "name": name,
+        "type": column.type,
+        "description": column.description,
+        "data_category": column.data_category,
+        "section": category.section,
+        "dpv": category.dpv,
+        "purposes": [
+            {"name": purpose, "dpv": policy.purposes[purpose].dpv}
+            for purpose in column.purposes
+        ],
         "retention": {
             "days": kept.days,
             "reason": kept.reason,

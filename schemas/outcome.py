@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.consent import Category, Regime
+from schemas.consent import Category
 
 Kept = Literal["identified", "anonymous"]
 Outcome = Literal[
@@ -20,8 +20,8 @@ Outcome = Literal[
 REASONS: dict[str, str] = {
     "consent_given": "the category's consent was given",
     "essential": "the event is essential: it needs no consent and gets no pseudonym",
-    "regime_opt_out": "the site's regime allows the category until someone objects",
-    "regime_exempt": "the site's regime allows anonymous statistics without consent",
+    "regime_opt_out": "the rules in force allow the category until someone objects",
+    "regime_exempt": "the rules in force allow anonymous statistics without consent",
     "no_consent": "nothing is known about the category's consent",
     "consent_requested": "consent was asked for and not answered yet",
     "consent_refused": "the category was refused",
@@ -30,11 +30,19 @@ REASONS: dict[str, str] = {
     "no_statistics_consent": "without statistics consent there is no pseudonym",
     "signal_gpc": "the browser sent Global Privacy Control",
     "signal_dnt": "the browser sent Do Not Track",
-    "objection": "a browser signal counts as an objection in this regime",
+    "sale_opt_out": "the visitor opted out of the sale of personal data",
+    "share_opt_out": "the visitor opted out of sharing across contexts",
+    "targeted_opt_out": "the visitor opted out of targeted advertising",
+    "sensitive_limit": "the visitor did not consent to precise location",
+    "objection": "the visitor objects, in the site's own words",
+    "child": "the visitor is, or is treated as, a child: counted at most",
+    "erased": "the visitor withdrew everything, or was erased",
+    "mail_unasked": "an e-mail was opened by someone who was not asked",
     "robot": "the agent is a robot: counted apart from visitors",
     "automated": "the browser is driven by a program: counted apart from visitors",
     "repeated": "the event was taken before, and is counted once",
     "prefetch": "the page was fetched ahead and perhaps never seen",
+    "save_data": "the browser asks for as little traffic as possible",
 }
 
 # Codes of `invalid`: what is wrong with the input. The text is the documentation.
@@ -62,6 +70,7 @@ INVALID: dict[str, str] = {
     "unsupported_type": "the body is neither JSON nor of a type that could hold it",
     "rate_limited": "too many requests from one network",
     "spool_full": "the collector cannot store more for now",
+    "objections_unusable": "who withdrew cannot be looked up now, so nothing is taken",
     "spool_failed": "the collector's disk refused the write",
     "not_found": "nothing lives at this path",
     "method_not_allowed": "the path does not answer this method",
@@ -70,10 +79,17 @@ INVALID: dict[str, str] = {
 
 
 class Drop(msgspec.Struct, frozen=True):
-    """An event that is not kept: at most a counter remains."""
+    """
+    An event that is not kept: at most a counter remains.
+
+    Regime, version and row are those of its grant; empty when no pack decided.
+    """
 
     outcome: Literal["counted", "dropped"]
     reasons: tuple[str, ...]
+    regime: str = ""
+    regime_version: str = ""
+    decision_row: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a reason that is not declared."""
@@ -81,13 +97,32 @@ class Drop(msgspec.Struct, frozen=True):
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """What the gate allows for one event; immutable, made only by the gate."""
+    """
+    What the gate allows for one event; immutable, made only by the gate.
+
+    Attributes:
+        outcome: what may become of the event.
+        reasons: why, of REASONS.
+        granted: categories that may be kept with a pseudonym.
+        closed: categories of which a number remains at most.
+        regime: ids of the rule packs that decided, joined by "+".
+        regime_version: their versions, joined likewise.
+        decision_row: the row of the decision table that decided, such as "5"; "18.5"
+            for row 5 of the strictest pack where the place is not known.
+        absent: fields that stay away beside those of closed categories.
+        switches: what the site has turned on in the packs, sorted.
+
+    """
 
     outcome: Literal["identified", "anonymous", "counted", "dropped"]
     reasons: tuple[str, ...]
     granted: frozenset[Category]
     closed: frozenset[Category]
-    regime: Regime
+    regime: str
+    regime_version: str = ""
+    decision_row: str = ""
+    absent: frozenset[str] = frozenset()
+    switches: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a reason that is not declared."""

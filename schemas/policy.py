@@ -18,14 +18,17 @@ import msgspec
 from schemas.policy_check import check_policy
 from schemas.policy_types import (
     SHAPES,
+    Column,
     ConsentCategory,
     DataCategory,
     Entry,
     EventRule,
     Field,
     Header,
+    LedgerField,
     Policy,
     PolicyError,
+    PolicyVersion,
     Purpose,
     Retention,
     RetentionReason,
@@ -36,11 +39,14 @@ from schemas.policy_types import (
 
 __all__ = [
     "SHAPES",
+    "Column",
     "EventRule",
     "Field",
     "Header",
+    "LedgerField",
     "Policy",
     "PolicyError",
+    "PolicyVersion",
     "Retention",
     "Shape",
     "Table",
@@ -52,6 +58,7 @@ T = TypeVar("T")
 _NAMED_FIELD = re.compile(r"field `([^`]*)`")
 _FIELD_PATH = re.compile(r" - at `\$\.([^`\[]*)")
 _SECTIONS: dict[str, type[Entry]] = {
+    "policy_versions": PolicyVersion,
     "data_categories": DataCategory,
     "purposes": Purpose,
     "consent_categories": ConsentCategory,
@@ -60,6 +67,7 @@ _SECTIONS: dict[str, type[Entry]] = {
     "rights": Right,
     "events": EventRule,
     "fields": Field,
+    "ledger": LedgerField,
     "tables": Table,
 }
 

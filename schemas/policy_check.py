@@ -10,11 +10,18 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from schemas.consent import CATEGORIES
+from schemas.consent import ASKED, CATEGORIES
 from schemas.ddl import EMPTY
 from schemas.event import EVENT_TYPES
 from schemas.policy_table_check import check_table
-from schemas.policy_types import SHAPES, EventRule, Field, Policy, PolicyError
+from schemas.policy_types import (
+    SHAPES,
+    Column,
+    EventRule,
+    Field,
+    Policy,
+    PolicyError,
+)
 
 RIGHTS = (
     "access",
@@ -33,7 +40,7 @@ HEADINGS = frozenset(
     for part in range(parts + 1)
 )
 MAX_DAYS = 36_500
-_TABLES = ("events", "counts")
+_TABLES = ("events", "counts", "consents")
 _DPV = re.compile(r"(dpv|pd|eu-gdpr):[A-Z][A-Za-z0-9-]+")
 # What tells one visitor from another goes with the pseudonym, whatever a change
 # of the policy calls it: by the kind of data, and by name should a field move to
@@ -53,6 +60,7 @@ def check_policy(policy: Policy) -> None:
 
     """
     _check_header(policy)
+    _check_versions(policy)
     _check_same("consent_categories", policy.consent_categories, CATEGORIES)
     _check_same("rights", policy.rights, RIGHTS)
     _check_same("events", policy.events, EVENT_TYPES)
@@ -63,9 +71,13 @@ def check_policy(policy: Policy) -> None:
         _check_days(f"retention.{name}.days", kept.days)
     for name, rule in policy.events.items():
         _check_use(policy, f"events.{name}", rule)
+        _check_consent(policy, f"events.{name}", rule)
     for name, field in policy.fields.items():
-        _check_use(policy, f"fields.{name}", field)
+        _check_column(policy, f"fields.{name}", field)
+        _check_consent(policy, f"fields.{name}", field)
         _check_field(policy, name, field)
+    for name, column in policy.ledger.items():
+        _check_column(policy, f"ledger.{name}", column)
     for name, table in policy.tables.items():
         _refer(f"tables.{name}.retention", [table.retention], policy.retention)
         check_table(policy, name)
@@ -88,11 +100,24 @@ def _check_same(section: str, given: Iterable[str], known: Iterable[str]) -> Non
 
 def _check_header(policy: Policy) -> None:
     header = policy.header
-    for name in ("version", "grants_valid_since"):
-        _check_date(f"policy.{name}", getattr(header, name))
+    _check_date("policy.version", header.version)
     for name in ("contact_section", "children_section"):
         _check_section(f"policy.{name}", getattr(header, name))
     _check_days("policy.consent_valid_days", header.consent_valid_days)
+
+
+def _check_versions(policy: Policy) -> None:
+    versions = list(policy.policy_versions)
+    for name, version in policy.policy_versions.items():
+        where = f"policy_versions.{name}"
+        _check_date(where, name)
+        _refer(f"{where}.material", version.material, dict.fromkeys(ASKED))
+    if versions != sorted(versions):
+        raise PolicyError("policy_versions", "must be in order, the oldest first")
+    if versions[-1] != policy.version:
+        raise PolicyError(
+            f"policy_versions.{versions[-1]}", f"the last must be {policy.version}"
+        )
 
 
 def _check_date(where: str, text: str) -> None:
@@ -132,7 +157,7 @@ def _check_sources(policy: Policy) -> None:
                 )
 
 
-def _check_use(policy: Policy, where: str, use: EventRule | Field) -> None:
+def _check_use(policy: Policy, where: str, use: EventRule | Column) -> None:
     _refer(f"{where}.data_category", [use.data_category], policy.data_categories)
     if not policy.data_categories[use.data_category].collected:
         raise PolicyError(
@@ -147,16 +172,23 @@ def _check_use(policy: Policy, where: str, use: EventRule | Field) -> None:
             raise PolicyError(
                 f"{where}.purposes", f"{purpose!r} is declared not used here"
             )
+
+
+def _check_consent(policy: Policy, where: str, use: EventRule | Field) -> None:
     _refer(
         f"{where}.consent_category", [use.consent_category], policy.consent_categories
     )
 
 
+def _check_column(policy: Policy, where: str, column: Column) -> None:
+    _check_use(policy, where, column)
+    if column.type not in EMPTY:
+        raise PolicyError(f"{where}.type", f"{column.type!r} is no type of a column")
+    _refer(f"{where}.retention", [column.retention], policy.retention)
+
+
 def _check_field(policy: Policy, name: str, field: Field) -> None:
     where = f"fields.{name}"
-    if field.type not in EMPTY:
-        raise PolicyError(f"{where}.type", f"{field.type!r} is no type of a column")
-    _refer(f"{where}.retention", [field.retention], policy.retention)
     for shape in SHAPES:
         _refer(f"{where}.{shape}", [field.remains(shape)], policy.transforms)
     # What is cut or gone with a pseudonym must not come back without one.
@@ -177,7 +209,11 @@ def _weight(transform: str) -> int:
 
 
 def _check_used(policy: Policy) -> None:
-    uses: list[EventRule | Field] = [*policy.events.values(), *policy.fields.values()]
+    uses: list[EventRule | Column] = [
+        *policy.events.values(),
+        *policy.fields.values(),
+        *policy.ledger.values(),
+    ]
     purposes = {purpose for use in uses for purpose in use.purposes}
     for name, purpose in policy.purposes.items():
         if purpose.used and name not in purposes:

@@ -16,6 +16,7 @@ def check_table(policy: Policy, name: str) -> None:
         PolicyError: at the first thing that does not hold, naming its key.
 
     """
+    _check_columns(policy, name)
     _check_engine(policy, name)
     _check_time(policy, name)
     columns = _sorting_columns(policy, name)
@@ -27,6 +28,25 @@ def check_table(policy: Policy, name: str) -> None:
             key = "order_by" if column in columns else "time"
             raise PolicyError(
                 f"tables.{name}.{key}", f"{column!r} expires before its row does"
+            )
+
+
+def _check_columns(policy: Policy, name: str) -> None:
+    # The code links the records of this one table, and of no other.
+    table = policy.tables[name]
+    ledger = name == "consents"
+    if (table.columns == "ledger") is not ledger:
+        raise PolicyError(f"tables.{name}.columns", "`consents` is the one ledger")
+    if ledger is bool(table.outcomes):
+        raise PolicyError(
+            f"tables.{name}.outcomes", "goes with tables of `fields`, and with all"
+        )
+    if ledger and table.engine != "MergeTree":
+        raise PolicyError(f"tables.{name}.engine", "would merge records of the ledger")
+    for column in policy.ledger if ledger else ():
+        if policy.column_days(name, column) is not None:
+            raise PolicyError(
+                f"ledger.{column}.retention", "expires before the hash that covers it"
             )
 
 
@@ -49,7 +69,7 @@ def _check_time(policy: Policy, name: str) -> None:
     where = f"tables.{name}.time"
     if table.time not in policy.columns(name):
         raise PolicyError(where, f"refers to {table.time!r}, which does not exist")
-    if not _is_time(policy, table.time):
+    if not _is_time(policy, name, table.time):
         raise PolicyError(where, f"{table.time!r} is not a time")
     months = f"toYYYYMM({table.time})"
     if table.partition_by != months:
@@ -65,9 +85,9 @@ def _sorting_columns(policy: Policy, name: str) -> list[str]:
         column = (found["day"] or found["column"]) if found else key
         if column not in policy.columns(name):
             raise PolicyError(where, f"refers to {column!r}, which does not exist")
-        if found and found["day"] and not _is_time(policy, column):
+        if found and found["day"] and not _is_time(policy, name, column):
             raise PolicyError(where, f"{column!r} is not a time")
-        if policy.fields[column].type.startswith("Nullable("):
+        if policy.columns(name)[column].type.startswith("Nullable("):
             raise PolicyError(where, f"{column!r} may be null, which has no order")
         columns.append(column)
     if not columns:
@@ -92,5 +112,5 @@ def _check_merges(policy: Policy, name: str) -> None:
             )
 
 
-def _is_time(policy: Policy, column: str) -> bool:
-    return policy.fields[column].type.startswith("DateTime64(")
+def _is_time(policy: Policy, table: str, column: str) -> bool:
+    return policy.columns(table)[column].type.startswith("DateTime64(")

@@ -5,9 +5,12 @@ No type here has a default: a default would leak. `schemas.policy` loads the fil
 into them, `schemas.policy_check` says whether it holds together.
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, overload
 
 import msgspec
+
+from schemas.consent import Category
 
 Shape = Literal["identified", "anonymous", "counted"]
 SHAPES: tuple[Shape, ...] = ("identified", "anonymous", "counted")
@@ -36,7 +39,12 @@ class Header(Entry, frozen=True):
     children_under: int
     children_section: str
     consent_valid_days: int
-    grants_valid_since: str
+
+
+class PolicyVersion(Entry, frozen=True):
+    """A version of the policy: the categories for which it is a material change."""
+
+    material: tuple[Category, ...]
 
 
 class DataCategory(Entry, frozen=True):
@@ -101,18 +109,23 @@ class EventRule(Entry, frozen=True):
     sender_may_choose: bool
 
 
-class Field(Entry, frozen=True):
-    """A stored column: why it exists, what remains of it, for how long."""
+class Column(Entry, frozen=True):
+    """A stored column: what it is, why it exists, for how long."""
 
     type: str
     description: str
     data_category: str
     purposes: tuple[str, ...]
+    retention: str
+
+
+class Field(Column, frozen=True):
+    """A column of events: which consent it needs, and what remains of it."""
+
     consent_category: str
     identified: str
     anonymous: str
     counted: str
-    retention: str
 
     def remains(self, shape: Shape) -> str:
         """Return the name of the transform that this shape applies."""
@@ -123,10 +136,21 @@ class Field(Entry, frozen=True):
         }[shape]
 
 
+class LedgerField(Column, frozen=True):
+    """A column of the ledger of consent choices, and which process fills it."""
+
+    filled_by: Literal["edge", "keeper"]
+
+
 class Table(Entry, frozen=True, omit_defaults=True):
-    """A ClickHouse table; its columns are the fields kept at its outcomes."""
+    """
+    A ClickHouse table.
+
+    Its columns are those of the ledger, or the fields kept at its outcomes.
+    """
 
     description: str
+    columns: Literal["fields", "ledger"]
     outcomes: tuple[Shape, ...]
     engine: str
     partition_by: str
@@ -140,6 +164,7 @@ class Policy(msgspec.Struct, frozen=True):
     """The whole policy; dictionaries keep the file's order."""
 
     header: Header
+    policy_versions: dict[str, PolicyVersion]
     data_categories: dict[str, DataCategory]
     purposes: dict[str, Purpose]
     consent_categories: dict[str, ConsentCategory]
@@ -149,6 +174,7 @@ class Policy(msgspec.Struct, frozen=True):
     transforms: dict[str, str]
     events: dict[str, EventRule]
     fields: dict[str, Field]
+    ledger: dict[str, LedgerField]
     tables: dict[str, Table]
 
     @property
@@ -156,13 +182,32 @@ class Policy(msgspec.Struct, frozen=True):
         """The policy's version: the date it was published, ISO 8601."""
         return self.header.version
 
-    def columns(self, table: str) -> dict[str, Field]:
+    def expires(self, version: str, category: Category) -> bool:
         """
-        Return the fields that a table stores, in the order of its columns.
+        Say if consent given for a category under a version has expired since.
+
+        It has when a later version is a material change for that category, and
+        when the version is none of this policy's, however it sorts.
+        """
+        versions = list(self.policy_versions)
+        if version not in versions:
+            return True
+        later = versions[versions.index(version) + 1 :]
+        return any(category in self.policy_versions[name].material for name in later)
+
+    @overload
+    def columns(self, table: Literal["events", "counts"]) -> dict[str, Field]: ...
+    @overload
+    def columns(self, table: str) -> Mapping[str, Column]: ...
+    def columns(self, table: str) -> Mapping[str, Column]:
+        """
+        Return what a table stores, in the order of its columns.
 
         A row has every field, so that one of which nothing remains any more is an
         empty column and no other table; a counter has those that are counted.
         """
+        if self.tables[table].columns == "ledger":
+            return dict(self.ledger)
         if "counted" not in self.tables[table].outcomes:
             return dict(self.fields)
         return {
@@ -179,7 +224,7 @@ class Policy(msgspec.Struct, frozen=True):
         the only one there.
         """
         rules = self.tables[table]
-        days = self.retention[self.fields[column].retention].days
+        days = self.retention[self.columns(table)[column].retention].days
         if "counted" in rules.outcomes or days >= self.retention[rules.retention].days:
             return None
         return days

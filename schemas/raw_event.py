@@ -10,8 +10,9 @@ from typing import NoReturn
 
 from schemas.event import Event
 
-# The request headers that a later step reads. Everything else, the Cookie header
-# above all, is left behind at the door.
+# The request headers that a later step reads. Everything else is left behind at the
+# door; of the Cookie header only the cookies of consent managers are taken along,
+# and only for a site that says it has them.
 READ_HEADERS: tuple[str, ...] = (
     "sec-gpc",
     "dnt",
@@ -21,6 +22,7 @@ READ_HEADERS: tuple[str, ...] = (
     "sec-purpose",
     "purpose",
     "x-moz",
+    "save-data",
     "accept-language",
 )
 
@@ -30,6 +32,7 @@ class RawEvent:
 
     __slots__ = (
         "address",
+        "cookies",
         "door",
         "event",
         "event_id",
@@ -52,6 +55,7 @@ class RawEvent:
         headers: dict[str, str],
         occurred_ms: int,
         received_ms: int,
+        cookies: tuple[tuple[str, str], ...] = (),
     ) -> None:
         """
         Keep what the door knows.
@@ -66,6 +70,7 @@ class RawEvent:
             headers: those of READ_HEADERS that were sent, names lower-case.
             occurred_ms: when it happened, ms since 1970 UTC, clock corrected.
             received_ms: when it arrived, ms since 1970 UTC.
+            cookies: those of consent managers, names and values in wire order.
 
         """
         self.event = event
@@ -77,6 +82,7 @@ class RawEvent:
         self.headers = headers
         self.occurred_ms = occurred_ms
         self.received_ms = received_ms
+        self.cookies = cookies
 
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""

@@ -20,12 +20,19 @@ class Row(msgspec.Struct, frozen=True):
     outcome: str
     outcome_reasons: list[str]
     regime: str
+    regime_version: str
+    regime_switches: list[str]
+    decision_row: str
     policy_version: str
+    consent_category: str
     consent_preference: str
     consent_statistics: str
     consent_marketing: str
     consent_precise_location: str
     consent_signals: list[str]
+    consent_sources: list[str]
+    consent_problems: list[str]
+    consent_given_at: str
     door: str
     visitor_id: int
     visitor_scope: str
@@ -85,8 +92,52 @@ class CountRow(msgspec.Struct, frozen=True):
     occurred_at: str
     outcome: str
     outcome_reasons: list[str]
+    regime: str
+    regime_version: str
+    decision_row: str
     policy_version: str
     geo_country_iso_code: str
     device_type: str
     url_path: str
     events: int
+
+
+class ConsentRow(msgspec.Struct, frozen=True):
+    """
+    One consent choice, as the edge knows it; the keeper links it into the ledger.
+
+    Attributes:
+        record_id: UUID; a repeated record has the same, and is kept once.
+        event_time: when the choice was made, UTC text as in `Row`.
+        event_state: ConsentGiven, ConsentRefused … of the Data Privacy Vocabulary.
+        principal: pseudonym of this site alone; 0 is none.
+        notice: name or hash of the text that was shown.
+        signal_hash: keyed hash of the raw signals, hexadecimal.
+        schema_version: shape of the record, `27560:2023`.
+
+    """
+
+    record_id: str
+    site: str
+    event_time: str
+    received_at: str
+    event_state: str
+    principal: int
+    principal_scope: str
+    consent_preference: str
+    consent_statistics: str
+    consent_marketing: str
+    consent_precise_location: str
+    consent_flags: list[str]
+    consent_sources: list[str]
+    consent_method: str
+    policy_version: str
+    notice: str
+    regime: str
+    regime_version: str
+    jurisdiction: str
+    signal_hash: str
+    decoder_version: str
+    collector_version: str
+    browser_language: str
+    schema_version: str

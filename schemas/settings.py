@@ -123,6 +123,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     spool_keep_seconds: Annotated[
         float, Meta(ge=0, description="How long a loaded segment is kept")
     ] = 600.0
+    withdrawal_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="Stored rows of a withdrawn consent are deleted within this time",
+        ),
+    ] = 60.0
+    policy_url: Annotated[
+        str, Meta(description="Where visitors can read the policy; goes on receipts")
+    ] = ""
+    contact: Annotated[
+        str, Meta(description="How to reach the controller; goes on receipts")
+    ] = ""
     query_seconds: Annotated[
         int, Meta(ge=1, le=86_400, description="Longest run of an analyst's query")
     ] = 60

@@ -1,23 +1,47 @@
 """
-A site: who may send events for it, and under which consent regime.
+A site: who may send events for it, and which rule packs decide on them.
 
 Sites live in `sites.toml` under the data directory, written by `kastana site`,
 read by every edge; the keys are the site's names.
 """
 
+import json
 import re
 import tomllib
-from typing import Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Meta
 
-from schemas.consent import Regime
+from schemas.consent import CATEGORIES
+from schemas.packs import AUTO, load_packs
+from schemas.site_old import OLD_KEYS, translate
+
+# Consent managers whose cookies can be read; `iab` are the frameworks' own.
+CMPS: tuple[str, ...] = (
+    "borlabs",
+    "complianz",
+    "cookie_information",
+    "cookiebot",
+    "cookieconsent",
+    "cookielawinfo",
+    "cookieyes",
+    "iab",
+    "iubenda",
+    "klaro",
+    "onetrust",
+    "osano",
+    "tarteaucitron",
+    "trustarc",
+)
+COUNT_UNDECIDED = "count_undecided"
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NAME_LENGTH = 253
 _ORIGIN = re.compile(r"^(\*|null|https?://[A-Za-z0-9.\-\[\]:]+)\Z")
+_CMP_ID_LENGTH = 128
 
 
 class SiteError(ValueError):
@@ -28,17 +52,36 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
     What is configured for one site.
 
-    undecided and refused say what remains of an event whose consent is not
-    given: a counter ("count") or only the reason ("drop"). Counters are for events
-    that need statistics consent; of any other only the reason remains.
+    Attributes:
+        name: its host name in lower case.
+        rules: ids of the rule packs that may decide, the first of equals first; or
+            `auto`: all that need no assessment of the operator's own.
+        switches: what is turned on in them.
+        origins: page origins that may send; none are the site's own.
+        debug: if `X-Kastana-Debug` is answered.
+        consent_cookies: consent managers whose cookies are read, of CMPS.
+        consent_map: a consent manager's id to the category that it stands for; to ""
+            if it stands for none.
+        consent_revision: the consent manager's revision that grants must be of; empty
+            if any will do.
+        tcf_vendor: the operator's id in the Global Vendor List, 0 if he has none.
+        tcf_purposes: whose purposes of a TC string count for an operator without such
+            an id: the publisher's, or those of the core.
+        child_directed: if the site is made for children.
+
     """
 
     name: str
-    regime: Regime = "opt_in"
+    rules: tuple[str, ...] = ("eu_strict",)
+    switches: tuple[str, ...] = (COUNT_UNDECIDED,)
     origins: tuple[str, ...] = ()
-    undecided: Literal["count", "drop"] = "count"
-    refused: Literal["count", "drop"] = "drop"
     debug: bool = False
+    consent_cookies: tuple[str, ...] = ()
+    consent_map: dict[str, str] = {}
+    consent_revision: Annotated[str, Meta(max_length=64)] = ""
+    tcf_vendor: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    tcf_purposes: Literal["publisher", "core"] = "publisher"
+    child_directed: bool = False
 
     def allows(self, origin: str | None) -> bool:
         """
@@ -87,7 +130,7 @@ def parse_sites(text: str) -> dict[str, Site]:
 
 def make_site(name: str, values: dict[str, object]) -> Site:
     """
-    Build and check one site.
+    Build and check one site; options of older versions are translated.
 
     Raises:
         SiteError: for a name, origin or option that is not one.
@@ -97,17 +140,21 @@ def make_site(name: str, values: dict[str, object]) -> Site:
         message = f"{name!r} is not a host name in lower case, such as 'example.com'"
         raise SiteError(message)
     try:
+        if OLD_KEYS & values.keys():
+            values = translate(values)
         site = msgspec.convert({"name": name, **values}, Site)
-    except msgspec.ValidationError as error:
+        if "switches" not in values:
+            # The default is for packs that know it.
+            known = load_packs().switches_of(site.rules)
+            kept = tuple(switch for switch in site.switches if switch in known)
+            site = msgspec.structs.replace(site, switches=kept)
+        problem = _problem(site)
+    except ValueError as error:
         message = f"site {name!r}: {error}"
         raise SiteError(message) from error
-    for origin in site.origins:
-        if not _ORIGIN.match(origin):
-            message = (
-                f"site {name!r}: origin {origin!r} is not scheme://host[:port], "
-                "'null' or '*'"
-            )
-            raise SiteError(message)
+    if problem:
+        message = f"site {name!r}: {problem}"
+        raise SiteError(message)
     return site
 
 
@@ -115,15 +162,75 @@ def dump_sites(sites: dict[str, Site]) -> str:
     """Write the sites as TOML that `parse_sites` reads back."""
     lines = ["# Written by `kastana site`; edges read it again when it changes."]
     for name in sorted(sites):
-        site = sites[name]
-        origins = ", ".join(f'"{origin}"' for origin in site.origins)
-        lines += [
-            "",
-            f'[sites."{name}"]',
-            f'regime = "{site.regime}"',
-            f"origins = [{origins}]",
-            f'undecided = "{site.undecided}"',
-            f'refused = "{site.refused}"',
-            f"debug = {str(site.debug).lower()}",
-        ]
+        content: dict[str, Any] = msgspec.to_builtins(sites[name])
+        del content["name"]
+        lines += ["", f'[sites."{name}"]']
+        lines += [f"{key} = {_toml(value)}" for key, value in content.items()]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        pairs = (f"{_toml(key)} = {_toml(one)}" for key, one in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    # What is printable is written the same in JSON and in TOML.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _problem(site: Site) -> str:
+    """Return what is wrong with a site's options, in words; empty if nothing is."""
+    for origin in site.origins:
+        if not _ORIGIN.match(origin):
+            return f"origin {origin!r} is not scheme://host[:port], 'null' or '*'"
+    for option in ("rules", "switches", "consent_cookies"):
+        words: tuple[str, ...] = getattr(site, option)
+        if len(set(words)) != len(words):
+            return f"{option}: names one twice"
+    return _rules_problem(site) or _switches_problem(site) or _consent_problem(site)
+
+
+def _rules_problem(site: Site) -> str:
+    packs = load_packs()
+    if not site.rules:
+        return "rules: at least one rule pack must decide"
+    if AUTO in site.rules:
+        if len(site.rules) > 1:
+            return f"rules: {AUTO!r} stands alone"
+    else:
+        for rule in site.rules:
+            if rule not in packs.jurisdictions:
+                known = ", ".join((*packs.jurisdictions, AUTO))
+                return f"rules: there is no rule pack {rule!r}, only {known}"
+    return ""
+
+
+def _switches_problem(site: Site) -> str:
+    packs = load_packs()
+    known_switches = packs.switches_of(site.rules)
+    for switch in site.switches:
+        if switch not in packs.switches:
+            known = ", ".join(sorted(packs.switches))
+            return f"switches: there is no switch {switch!r}, only {known}"
+        if switch not in known_switches:
+            return f"switches: none of the site's rule packs knows {switch!r}"
+        for needed in sorted(packs.needs(switch)):
+            if needed not in site.switches:
+                return f"switches: {switch!r} does nothing without {needed!r}"
+    return ""
+
+
+def _consent_problem(site: Site) -> str:
+    for cmp_name in site.consent_cookies:
+        if cmp_name not in CMPS:
+            known = ", ".join(CMPS)
+            return f"consent_cookies: {cmp_name!r} is not read, only {known}"
+    for word, category in site.consent_map.items():
+        if not 1 <= len(word) <= _CMP_ID_LENGTH or not word.isprintable():
+            return f"consent_map: {word!r} is not 1 to {_CMP_ID_LENGTH} characters"
+        # Mapped to nothing, an id counts for nothing.
+        if category and category not in CATEGORIES:
+            known = ", ".join(CATEGORIES)
+            return f"consent_map: {category!r} is no category, only {known}"
+    if not site.consent_revision.isprintable():
+        return "consent_revision: cannot be printed"
+    return ""

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from pipeline.spool import header_bytes
+from pipeline.segment import header_bytes
 from schemas.ddl import EMPTY, segment_header
 from schemas.event import AnyEvent, Event
 from schemas.policy import Policy, load_policy, parse_policy
 from schemas.raw_event import RawEvent
-from schemas.row import CountRow, Row
+from schemas.row import ConsentRow, CountRow, Row
 
 ROOT = Path(__file__).parent.parent
 DAY_MS = 86_400_000
@@ -65,6 +65,7 @@ def raw_event(name: str = "page_view", /, **changes: Any) -> RawEvent:
         "headers": {},
         "occurred_ms": NOON_MS,
         "received_ms": NOON_MS,
+        "cookies": (),
     }
     for key in parts.keys() & changes.keys():
         parts[key] = changes.pop(key)
@@ -97,6 +98,9 @@ def count_row(**changes: Any) -> CountRow:
         "occurred_at": "2025-06-01 12:00:00.000",
         "outcome": "dropped",
         "outcome_reasons": ["consent_refused"],
+        "regime": "",
+        "regime_version": "",
+        "decision_row": "",
         "policy_version": "2025-05-16",
         "geo_country_iso_code": "",
         "device_type": "",
@@ -106,8 +110,27 @@ def count_row(**changes: Any) -> CountRow:
     return CountRow(**{**values, **changes})
 
 
+def consent_row(**changes: Any) -> ConsentRow:
+    """Return a record of consent that was given."""
+    empty = {
+        name: EMPTY[column.type]
+        for name, column in load_policy().ledger.items()
+        if column.filled_by == "edge"
+    }
+    values = {
+        **empty,
+        "record_id": EVENT_ID,
+        "site": "example.com",
+        "event_time": "2025-06-01 12:34:56.789",
+        "received_at": "2025-06-01 12:34:57.000",
+        "event_state": "ConsentGiven",
+        "schema_version": "27560:2023",
+    }
+    return ConsentRow(**{**values, **changes})
+
+
 def headers() -> dict[str, bytes]:
-    """Return the header lines of both tables' segments."""
+    """Return the header lines of each table's segments, as an edge writes them."""
     policy = load_policy()
     return {
         table: header_bytes(*segment_header(policy, table)) for table in policy.tables

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-import pipeline.spool
+import pipeline.segment
+from schemas.row import Row
 
 IDLE_S = 3600.0
 
@@ -73,13 +74,13 @@ class Disk:
 def disk_under_spool() -> Iterator[Disk]:
     """Put such a disk under the spool for a while."""
     disk = Disk()
-    real = pipeline.spool.os
-    pipeline.spool.os = disk  # type: ignore[assignment]
+    real = pipeline.segment.os
+    pipeline.segment.os = disk  # type: ignore[assignment]
     try:
         yield disk
     finally:
         disk.gate.set()
-        pipeline.spool.os = real
+        pipeline.segment.os = real
 
 
 def segments(root: Path, *states: str) -> list[Path]:
@@ -101,7 +102,8 @@ def rows_in(*paths: Path) -> list[list[Any]]:
 def titles(root: Path, *states: str) -> list[str]:
     """Return the titles of the events that lie in these states."""
     paths = [path for path in segments(root, *states) if "events-" in path.name]
-    return [row[35] for row in rows_in(*paths)]
+    place = Row.__struct_fields__.index("page_title")
+    return [row[place] for row in rows_in(*paths)]
 
 
 def descriptors() -> int:

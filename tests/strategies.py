@@ -4,23 +4,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.consent import CATEGORIES, ConsentState
+from schemas.consent import CATEGORIES, FLAGS, ConsentState
 from schemas.site import Site
 
 STATES = ("unknown", "requested", "given", "refused", "withdrawn", "expired")
-REGIMES = ("opt_in", "opt_out", "exempt_anonymous")
-SIGNALS: tuple[tuple[str, ...], ...] = ((), ("gpc",), ("dnt",), ("gpc", "dnt"))
+RULES = (("eu_strict",), ("eu_fr_exempt",), ("us_other",), ("auto",))
 
 states = st.sampled_from(STATES)
-signals = st.sampled_from(SIGNALS)
+flags = st.lists(st.sampled_from(sorted(FLAGS)), unique=True, max_size=4).map(
+    lambda names: tuple(sorted(names))
+)
 categories = st.sampled_from(CATEGORIES)
 
 sites = st.builds(
     Site,
     name=st.just("example.com"),
-    regime=st.sampled_from(REGIMES),
-    undecided=st.sampled_from(["count", "drop"]),
-    refused=st.sampled_from(["count", "drop"]),
+    rules=st.sampled_from(RULES),
 )
 consents = st.builds(
     ConsentState,
@@ -28,7 +27,7 @@ consents = st.builds(
     statistics=states,
     marketing=states,
     precise_location=states,
-    signals=signals,
+    flags=flags,
 )
 
 # Any Unicode text but lone surrogates, which JSON cannot carry.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from cmp_pages import collect_libraries
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from tracker_stage import (
     DIST,
@@ -37,6 +38,14 @@ def built() -> Path:
     return DIST
 
 
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """
+    The folder of the consent managers that the pages load: the real ones.
+    """
+    return collect_libraries(tmp_path_factory.mktemp("lib"))
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def one_recorder(built: Path) -> AsyncIterator[Recorder]:
     """
@@ -49,11 +58,11 @@ async def one_recorder(built: Path) -> AsyncIterator[Recorder]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def one_site(one_recorder: Recorder) -> AsyncIterator[Site]:
+async def one_site(one_recorder: Recorder, libraries: Path) -> AsyncIterator[Site]:
     """
     The site of all tests.
     """
-    site = Site(one_recorder.origin)
+    site = Site(one_recorder.origin, libraries)
     async with listening(site.app()) as port:
         site.origin = f"http://127.0.0.1:{port}"
         site.other = f"http://localhost:{port}"

@@ -97,14 +97,18 @@ class Recorder:
     origin: str = ""
     site: str = ""
     posts: list[Post] = field(default_factory=list)
+    choices: list[Post] = field(default_factory=list)
     preflights: int = 0
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
+    consent_answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
 
     def reset(self, site: str) -> None:
         """Forgets what came, and listens to another site."""
         self.site = site
         self.posts.clear()
+        self.choices.clear()
         self.answers.clear()
+        self.consent_answers.clear()
         self.preflights = 0
 
     @property
@@ -138,13 +142,30 @@ class Recorder:
         await self.until(lambda: len(self.named(name)) >= count)
         return self.named(name)
 
+    async def chosen(self, count: int) -> list[dict[str, Any]]:
+        """The first `count` choices that were told for the record."""
+        await self.until(lambda: len(self.choices) >= count)
+        return [post.body for post in self.choices]
+
     async def post(self, request: web.Request) -> web.Response:
         """POST /e."""
+        return await self._keep(request, self.posts, self.answers)
+
+    async def consent(self, request: web.Request) -> web.Response:
+        """POST /consent."""
+        return await self._keep(request, self.choices, self.consent_answers)
+
+    async def _keep(
+        self,
+        request: web.Request,
+        posts: list[Post],
+        answers: deque[tuple[int, dict[str, str]]],
+    ) -> web.Response:
         text = await request.text()
         if json.loads(text)["site"] != self.site:
             return web.Response(status=202)
-        status, extra = self.answers.popleft() if self.answers else (202, {})
-        self.posts.append(Post(dict(request.headers), text, status, time.time()))
+        status, extra = answers.popleft() if answers else (202, {})
+        posts.append(Post(dict(request.headers), text, status, time.time()))
         headers = {
             "Access-Control-Allow-Origin": "*",
             "Access-Control-Expose-Headers": "Retry-After",
@@ -153,7 +174,7 @@ class Recorder:
         return web.json_response({"accepted": 1}, status=status, headers=headers)
 
     async def preflight(self, _request: web.Request) -> web.Response:
-        """OPTIONS /e, which the tracker must never need."""
+        """A preflight, which the tracker must never need."""
         self.preflights += 1
         return web.Response(status=204)
 
@@ -170,8 +191,9 @@ class Recorder:
         app = web.Application()
         app.router.add_post("/e", self.post)
         app.router.add_post("/elsewhere", self.post)
-        app.router.add_route("OPTIONS", "/e", self.preflight)
-        app.router.add_get("/{file:k(-vitals)?.js}", self.script)
+        app.router.add_post("/consent", self.consent)
+        app.router.add_route("OPTIONS", "/{path:e|consent}", self.preflight)
+        app.router.add_get("/{file:k(-vitals|-consent)?.js}", self.script)
         return app
 
 
@@ -182,6 +204,7 @@ class Site:
     """
 
     collector: str
+    libraries: Path
     origin: str = ""
     other: str = ""
     name: str = ""
@@ -213,6 +236,7 @@ class Site:
     def app(self) -> web.Application:
         """The routes."""
         app = web.Application()
+        app.router.add_static("/lib", self.libraries)
         app.router.add_get("/{name}", self.page)
         return app
 

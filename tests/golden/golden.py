@@ -21,19 +21,25 @@ from schemas.site import make_site
 CASES = Path(__file__).parent / "cases"
 # 2026-11-22 12:00:00 UTC, in the salt's day below: nothing here depends on today.
 NOON_MS = 1_795_348_800_000
+SITES: dict[str, dict[str, Any]] = {
+    "opt-in.example": {"rules": ["eu_strict"]},
+    "opt-out.example": {"rules": ["us_other"]},
+    "exempt-anonymous.example": {"rules": ["eu_fr_exempt"]},
+    "everywhere.example": {"rules": ["auto"]},
+    "cookies.example": {"consent_cookies": ["iab", "cookiebot"]},
+}
 _DAY = NOON_MS // 86_400_000
 
 
 def golden_doors(root: Path) -> Doors:
-    """Return doors with fixed secrets, a fixed salt and one site a regime."""
+    """Return doors with fixed secrets, a fixed salt and the sites above."""
     folder = Folder(root)
     write_private(folder.secrets / "visitor.key", "11" * 32 + "\n")
     write_private(folder.secrets / "link.key", "22" * 32 + "\n")
     write_private(folder.salt, f"kastana-salt-1 {_DAY:010d} {'33' * 32}\n")
     with editing(folder.sites) as sites:
-        for regime in ("opt_in", "opt_out", "exempt_anonymous"):
-            name = f"{regime.replace('_', '-')}.example"
-            sites[name] = make_site(name, {"regime": regime})
+        for name, options in SITES.items():
+            sites[name] = make_site(name, options)
     return build(Settings(data=str(root)), folder).doors
 
 

@@ -14,11 +14,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     running = Product(tmp_path_factory.mktemp("kastana") / "data")
     running.start()
     running.run("site", "add", "opt-in.example", "--debug")
-    running.run("site", "add", "opt-out.example", "--regime", "opt_out", "--debug")
-    running.run(
-        "site", "add", "exempt.example", "--regime", "exempt_anonymous", "--debug"
-    )
-    running.run("site", "add", "quiet.example", "--undecided", "drop")
+    running.run("site", "add", "opt-out.example", "--rules", "us_other", "--debug")
+    running.run("site", "add", "exempt.example", "--rules", "eu_fr_exempt", "--debug")
+    running.run("site", "add", "quiet.example", "--no-switch", "count_undecided")
     time.sleep(1.1)
     yield running
     running.stop()

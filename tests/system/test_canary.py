@@ -22,7 +22,9 @@ import lz4.block
 import pytest
 from backports import zstd
 
+from tests.gpp_strings import encode_gpp
 from tests.product import Product, wait_until
+from tests.tc_strings import encode_tc
 
 SITE = "canary.example"
 # An address of a documentation network in every part of which something shows.
@@ -39,6 +41,36 @@ CARD = "4111 1111 1111 1111"
 SECRET_QUERY = "canaryqueryvalue55"
 REFERRER_QUERY = "canaryreferrervalue66"
 PASSWORD = "canarypassword9"
+# Consent strings mark their browsers: a whole one, a broken one, and what cookies of
+# consent managers hold beside the choice.
+TC_STRING = encode_tc(
+    created_ms=int(time.time() // 86_400 - 3) * 86_400_000,
+    cmp_id=2749,
+    vendor_list_version=3461,
+    publisher_purpose_consents=range(1, 12),
+    vendors_disclosed=(1, 77, 777),
+)
+GPP_STRING = encode_gpp({"usnat": {"SaleOptOut": 2, "PersonalDataConsents": 1}})
+CONSENT_ID = "canaryconsentid31337"
+CONSENT_COOKIES = "; ".join(
+    [
+        (
+            f"CookieConsent={{stamp:%27{CONSENT_ID}==%27%2Cnecessary:true"
+            "%2Cpreferences:true%2Cstatistics:true%2Cmarketing:true"
+            "%2Cmethod:%27explicit%27%2Cver:1%2Cutc:1764000000000%2Cregion:%27de%27}"
+        ),
+        f"euconsent-v2={TC_STRING}",
+        f"OTGPPConsent={GPP_STRING}",
+        f"usprivacy={CONSENT_ID}",
+        f"klaro={CONSENT_ID}",
+    ]
+)
+# One site a pack.
+PACKS = {
+    f"opt-in.{SITE}": "eu_strict",
+    f"opt-out.{SITE}": "us_other",
+    f"exempt-anonymous.{SITE}": "eu_fr_exempt",
+}
 
 
 def needles() -> dict[str, bytes]:
@@ -72,6 +104,10 @@ def needles() -> dict[str, bytes]:
         "query value": SECRET_QUERY,
         "referrer query value": REFERRER_QUERY,
         "password": PASSWORD,
+        "TC string": TC_STRING,
+        "TC string, core": TC_STRING.partition(".")[0],
+        "GPP string": GPP_STRING,
+        "consent id": CONSENT_ID,
     }
     found = {name: text.encode() for name, text in texts.items()}
     for name in ("address", "e-mail", "cookie", "visitor token"):
@@ -89,9 +125,9 @@ def canaried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         trusted_proxies="127.0.0.1/32",
         log_level="debug",
     ).start()
-    for regime in ("opt_in", "opt_out", "exempt_anonymous"):
-        name = f"{regime.replace('_', '-')}.{SITE}"
-        product.run("site", "add", name, "--regime", regime, "--origin", "*", "--debug")
+    for name, pack in PACKS.items():
+        options = ["--rules", pack, "--consent-cookies", "cookiebot,klaro,iab"]
+        product.run("site", "add", name, *options, "--origin", "*", "--debug")
     time.sleep(1.1)
     send_everything(product)
     product.wait_loaded()
@@ -104,7 +140,7 @@ def headers(forwarded: str) -> dict[str, str]:
     return {
         "User-Agent": AGENT,
         "X-Forwarded-For": forwarded,
-        "Cookie": f"session={COOKIE}; mail={quote(EMAIL)}",
+        "Cookie": f"session={COOKIE}; mail={quote(EMAIL)}; {CONSENT_COOKIES}",
         "Referer": f"https://ref.example/a?q={REFERRER_QUERY}&email={quote(EMAIL)}",
         "Authorization": f"Bearer {COOKIE}",
         "Accept-Language": "de-CH",
@@ -172,6 +208,19 @@ def send_everything(product: Product) -> None:
         {"statistics": True},
         {"statistics": False},
         {"statistics": "withdrawn"},
+        {"gdpr": True, "gdpr_consent": TC_STRING, "gpp": GPP_STRING, "gpp_sid": "7"},
+        {"gdpr_consent": TC_STRING[:-9] + CONSENT_ID, "gpp": CONSENT_ID},
+        {"us_privacy": CONSENT_ID, "gcs": CONSENT_ID, "gcd": CONSENT_ID},
+        {"categoryPreferences": {CONSENT_ID: True, EMAIL: False}},
+        {"allowedConsentIds": [EMAIL, "analytics"], "deniedConsentIds": [CONSENT_ID]},
+        {
+            "eventType": "allow_selected",
+            "basisForProcessing": "consent",
+            "consentScopes": [CONSENT_ID, "analytics"],
+            "consentUrl": f"https://x.example/{EMAIL}",
+            "consentVersion": CONSENT_ID,
+        },
+        {"statistics": True, "policy_version": CONSENT_ID, "gpp_sid": CONSENT_ID},
     ]
     for forwarded in (ADDRESS, f"[{ADDRESS6}]:443", f"::ffff:{ADDRESS}"):
         for regime in ("opt-in", "opt-out", "exempt-anonymous"):
@@ -194,6 +243,9 @@ def send_pixels(product: Product, site: str) -> None:
         f"site={quote(EMAIL)}&mailing={COOKIE}",
         f"site={site}&mailing=%ff{COOKIE}",
         f"site={site}&title={COOKIE}&title={quote(EMAIL)}",
+        f"site={site}&gdpr=1&gdpr_consent={TC_STRING}&gpp={GPP_STRING}&gpp_sid=7",
+        f"site={site}&gdpr={CONSENT_ID}&gdpr_consent={CONSENT_ID}",
+        f"site={site}&us_privacy={CONSENT_ID}&gcs={CONSENT_ID}&age_band={EMAIL}",
     ):
         request(product, "GET", f"/p.gif?{query}", "", ADDRESS)
     for path in (f"/r/{COOKIE}.{quote(EMAIL)}", f"/{quote(EMAIL)}?{COOKIE}"):
@@ -217,6 +269,9 @@ def send_errors(product: Product) -> None:
         json.dumps({**event, "site": EMAIL}).encode(),
         json.dumps({**event, "event": EMAIL}).encode(),
         json.dumps({**event, "consent": {EMAIL: True}}).encode(),
+        json.dumps({**event, "consent": {"gdpr_consent": [TC_STRING]}}).encode(),
+        json.dumps({**event, "consent": {"gpp": CONSENT_ID * 500}}).encode(),
+        json.dumps({**event, "consent": {"jurisdiction": EMAIL}}).encode(),
         json.dumps({**event, "occurred_at": EMAIL}).encode(),
         json.dumps({**event, "event_id": VISITOR}).encode(),
         json.dumps({**event, "properties": {EMAIL: [COOKIE]}}).encode(),
@@ -401,7 +456,7 @@ def test_memory_of_a_killed_server_leaves_no_canary_behind(
 ) -> None:
     """Killed at work, and again ended with a full buffer: the disk is clean."""
     product = Product(tmp_path / "data", trusted_proxies="127.0.0.1/32").start()
-    product.add_site(f"opt-out.{SITE}", "--regime", "opt_out", "--origin", "*")
+    product.add_site(f"opt-out.{SITE}", "--rules", "us_other", "--origin", "*")
     batch = json.dumps(canary_events(f"opt-out.{SITE}", None))
     for _ in range(3):
         assert request(product, "POST", "/e", batch, ADDRESS) == 202

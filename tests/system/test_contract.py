@@ -252,7 +252,7 @@ def test_sites_are_added_changed_listed_and_removed(tmp_path: Path) -> None:
     """Site commands keep what is not mentioned, and refuse what is no site."""
     product = Product(tmp_path / "data")
     product.data.mkdir()
-    product.run("site", "add", "a.example", "--regime", "opt_out")
+    product.run("site", "add", "a.example", "--rules", "us_other")
     product.run("site", "add", "a.example", "--debug")
     listed = [json.loads(x) for x in product.run("site", "list").stdout.splitlines()]
     bad = product.run("site", "add", "not a site")
@@ -260,8 +260,8 @@ def test_sites_are_added_changed_listed_and_removed(tmp_path: Path) -> None:
     removed = product.run("site", "remove", "a.example")
     again = product.run("site", "remove", "a.example")
 
-    assert [("a.example", "opt_out", True)] == [
-        (site["name"], site["regime"], site["debug"]) for site in listed
+    assert [("a.example", ["us_other"], True)] == [
+        (site["name"], site["rules"], site["debug"]) for site in listed
     ]
     assert (1, 1, 0, 1) == (
         bad.returncode, origin.returncode, removed.returncode, again.returncode,

@@ -33,7 +33,7 @@ def start(data: Path, **settings: str) -> Product:
     """Start a product with the site that needs no consent."""
     product = Product(data, client_rate="0", **settings)
     product.data.mkdir(parents=True)
-    product.run("site", "add", SITE, "--regime", "opt_out")
+    product.run("site", "add", SITE, "--rules", "us_other")
     return product.start()
 
 
@@ -117,7 +117,7 @@ def test_absent_store_delays_and_loses_nothing(tmp_path: Path) -> None:
         tmp_path / "data", client_rate="0", clickhouse_url=f"http://127.0.0.1:{port}"
     )
     product.data.mkdir()
-    product.run("site", "add", SITE, "--regime", "opt_out")
+    product.run("site", "add", SITE, "--rules", "us_other")
     product.start(keeper_ready=False)
     ready = product.call("GET", f"{product.keeper}/health/ready")
     statuses = [product.post(event(number)).status for number in range(30)]
@@ -153,7 +153,7 @@ def test_full_spool_is_said_and_nothing_acknowledged_is_dropped(
         spool_max_bytes="65536",
     )
     product.data.mkdir()
-    product.run("site", "add", SITE, "--regime", "opt_out")
+    product.run("site", "add", SITE, "--rules", "us_other")
     product.start(keeper_ready=False)
     batch = [{**event(number), "title": "x" * 400} for number in range(40)]
     answers = [product.post(batch) for _ in range(8)]
@@ -211,7 +211,7 @@ def test_too_many_requests_from_one_network(tmp_path: Path) -> None:
     """Beyond the burst: 429 with Retry-After, the pixel too."""
     product = Product(tmp_path / "data", client_rate="0.5", client_burst="3")
     product.data.mkdir()
-    product.run("site", "add", SITE, "--regime", "opt_out")
+    product.run("site", "add", SITE, "--rules", "us_other")
     product.start()
     answers = [product.post(event(number)) for number in range(6)]
     pixel = product.call("GET", f"/p.gif?site={SITE}")

@@ -2,11 +2,13 @@
 
 import copy
 import re
+from typing import Any
 
 import pytest
 
 from schemas.ddl import (
     DriftError,
+    Stored,
     all_ddl,
     alter_table,
     column_types,
@@ -15,10 +17,20 @@ from schemas.ddl import (
     table_comment,
 )
 from schemas.policy import load_policy
+from schemas.row import ConsentRow
 from tests.builders import parse_changed, policy_toml
 
 TOML = policy_toml()
 POLICY = load_policy()
+
+
+def stored(
+    types: dict[str, str], *expiring: str, key: list[str] | None = None
+) -> Stored:
+    """Return what a table has: these columns, the policy's own key unless another."""
+    name = "counts" if "events" in types else "events"
+    order = TOML["tables"][name]["order_by"] if key is None else key
+    return Stored(types, frozenset(expiring), order)
 
 
 def column_lines(sql: str) -> dict[str, str]:
@@ -76,7 +88,7 @@ def test_tables(table: str) -> None:
     assert f"ENGINE = {rules['engine']}({rules['sum']})\n" in sql
     assert f"PARTITION BY {rules['partition_by']}\n" in sql
     assert f"ORDER BY ({', '.join(rules['order_by'])})\n" in sql
-    assert f"\nTTL toDateTime(occurred_at) + INTERVAL {days} DAY DELETE\n" in sql
+    assert f"\nTTL toDateTime({rules['time']}) + INTERVAL {days} DAY DELETE\n" in sql
     assert "non_replicated_deduplication_window = 10000" in sql
     assert "fsync_after_insert = 1" in sql
     assert sql.startswith(f"CREATE TABLE IF NOT EXISTS kastana.{table}\n(")
@@ -125,10 +137,15 @@ def test_words_are_quoted() -> None:
         ("retention", "row", "days", 700),
         ("retention", "address", "days", 7),
         ("tables", "events", "description", "Rows"),
-        ("policy", "version", "2026-01-01"),
+        (
+            "tables",
+            "events",
+            "order_by",
+            [*TOML["tables"]["events"]["order_by"], "door"],
+        ),
     ],
 )
-def test_comment_tells_definitions_apart(path: tuple[str | int, ...]) -> None:
+def test_comment_tells_definitions_apart(path: tuple[Any, ...]) -> None:
     """Whatever of a definition changes, the table's comment changes with it."""
     content = copy.deepcopy(TOML)
     *tables, key, value = path
@@ -142,44 +159,125 @@ def test_comment_tells_definitions_apart(path: tuple[str | int, ...]) -> None:
     )
 
 
+def test_comment_tells_the_version() -> None:
+    """The comment says which version of the policy the table follows."""
+    content = copy.deepcopy(TOML)
+    content["policy"]["version"] = "2026-01-01"
+    content["policy_versions"]["2026-01-01"] = {"material": []}
+
+    assert "Policy 2026-01-01, " in table_comment(parse_changed(content), "events")
+
+
 def test_alter_adds_and_renews() -> None:
     """A missing column is added, the others renewed; nothing is dropped."""
     existing = column_types(POLICY, "events")
     del existing["time_zone"]
 
-    statements = alter_table(POLICY, "events", existing, frozenset())
+    changes, comment = alter_table(POLICY, "events", stored(existing))
+    lines = changes.splitlines()
 
+    assert "ALTER TABLE kastana.events" == lines[0]
     assert ["time_zone"] == [
-        text.split("`")[1] for text in statements if " ADD COLUMN " in text
+        line.split("`")[1] for line in lines if " ADD COLUMN " in line
     ]
     assert list(existing) == [
-        text.split("`")[1] for text in statements if " MODIFY COLUMN " in text
+        line.split("`")[1] for line in lines if " MODIFY COLUMN " in line
     ]
-    assert not [text for text in statements if " DROP " in text]
-    assert statements[-2].endswith(
-        "MODIFY TTL toDateTime(occurred_at) + INTERVAL 760 DAY"
-    )
-    assert "MODIFY COMMENT 'One row an event that was kept" in statements[-1]
+    assert not [line for line in lines if " DROP " in line]
+    assert "    MODIFY TTL toDateTime(occurred_at) + INTERVAL 760 DAY" == lines[-1]
+    assert "MODIFY COMMENT 'One row an event that was kept" in comment
 
 
 def test_alter_takes_an_expiry_back() -> None:
     """A column that no longer expires before its row loses its TTL, no other does."""
-    existing = column_types(POLICY, "events")
-    expiring = frozenset({"time_zone", "visitor_id"})
+    now = stored(column_types(POLICY, "events"), "time_zone", "visitor_id")
 
-    statements = alter_table(POLICY, "events", existing, expiring)
+    _, removals, _ = alter_table(POLICY, "events", now)
 
-    assert ["ALTER TABLE kastana.events MODIFY COLUMN `time_zone` REMOVE TTL"] == [
-        text for text in statements if "REMOVE TTL" in text
-    ]
+    assert (
+        "ALTER TABLE kastana.events\n    MODIFY COLUMN `time_zone` REMOVE TTL"
+        == removals
+    )
 
 
 @pytest.mark.parametrize(
-    ("column", "stored"), [("visitor_id", "String"), ("mood", "String")]
+    ("column", "kind"), [("visitor_id", "String"), ("mood", "String")]
 )
-def test_drift(column: str, stored: str) -> None:
+def test_drift(column: str, kind: str) -> None:
     """A stored column of another type, or of none, stops the change."""
-    existing = {**column_types(POLICY, "events"), column: stored}
+    existing = {**column_types(POLICY, "events"), column: kind}
 
     with pytest.raises(DriftError, match=rf"kastana\.events\.{column} is stored as"):
-        alter_table(POLICY, "events", existing, frozenset())
+        alter_table(POLICY, "events", stored(existing))
+
+
+# -------------------------------------------------------------------- the sorting key
+OLD_KEY = [key for key in TOML["tables"]["counts"]["order_by"] if key != "device_type"]
+
+
+def test_new_column_joins_the_key() -> None:
+    """A new column of the key is added and put to the key's end in one statement."""
+    existing = column_types(POLICY, "counts")
+    del existing["device_type"]
+
+    changes, _ = alter_table(POLICY, "counts", stored(existing, key=OLD_KEY))
+
+    assert 1 == changes.count("\n    ADD COLUMN `device_type` ")
+    assert f",\n    MODIFY ORDER BY ({', '.join(OLD_KEY)}, device_type)," in changes
+
+
+@pytest.mark.parametrize(
+    ("key", "column"),
+    [(OLD_KEY, "device_type"), ([*OLD_KEY, "device_type", "mood"], "mood")],
+)
+def test_key_drift(key: list[str], column: str) -> None:
+    """What has values cannot join the key, and what is in it cannot leave."""
+    existing = column_types(POLICY, "counts")
+
+    with pytest.raises(DriftError, match=rf"kastana\.counts\.{column} is stored as"):
+        alter_table(POLICY, "counts", stored(existing, key=key))
+
+
+def test_order_of_the_key_is_left() -> None:
+    """Where in the key a column stands in an older table is no reason to touch it."""
+    existing = column_types(POLICY, "counts")
+    key = [*OLD_KEY, "device_type"][::-1]
+
+    assert not [
+        text
+        for text in alter_table(POLICY, "counts", stored(existing, key=key))
+        if "ORDER BY" in text
+    ]
+
+
+# ------------------------------------------------------------------------- the ledger
+def test_ledger_columns() -> None:
+    """The ledger has its own columns, and none of them expires before its row."""
+    lines = column_lines(create_table(POLICY, "consents"))
+
+    assert list(TOML["ledger"]) == list(lines)
+    for name, column in TOML["ledger"].items():
+        assert lines[name].startswith(f"    `{name}` {column['type']} COMMENT '")
+        assert column["description"].replace("'", "\\'") in lines[name]
+        assert " TTL " not in lines[name]
+
+
+def test_ledger_has_no_room_for_raw_data() -> None:
+    """No address, no agent, no coordinates, no string of signals."""
+    names = set(TOML["ledger"])
+
+    assert not {
+        name
+        for name in names
+        if any(word in name for word in ("address", "agent", "geo_", "cookie", "raw"))
+    }
+
+
+def test_edge_knows_its_columns() -> None:
+    """An edge's segment of the ledger has what an edge can know."""
+    names, types = segment_header(POLICY, "consents")
+    keeper = ["recorded_at", "chain", "sequence", "prev_recorded_at", "prev_hash"]
+
+    assert [*names, *keeper, "hash"] == list(TOML["ledger"])
+    assert [TOML["ledger"][name]["type"] for name in names] == types
+    assert names == list(ConsentRow.__struct_fields__)

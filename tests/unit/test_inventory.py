@@ -1,5 +1,6 @@
 """The inventory says all that the policy says, to people and to programs."""
 
+import itertools
 import json
 from typing import Any
 
@@ -16,13 +17,18 @@ CONTENT: dict[str, Any] = json.loads(inventory_json(load_policy()))
 
 def test_all_fields() -> None:
     """Every field is in each form, in the policy's order."""
-    table = privacy_markdown(load_policy()).splitlines()[2:]
+    text, _, ledger = privacy_markdown(load_policy()).partition("## Ledger")
+    table = text.splitlines()[2:]
+    rows = [line for line in ledger.splitlines() if line.startswith("| `")]
 
     assert list(TOML["fields"]) == [field["name"] for field in CONTENT["fields"]]
     assert [f"| `{name}` |" for name in TOML["fields"]] == [
         line[: line.index("|", 1) + 1] for line in table if line
     ]
     assert [] == [name for name in TOML["fields"] if f"| `{name}` |" not in MARKDOWN]
+    assert list(TOML["ledger"]) == [field["name"] for field in CONTENT["ledger"]]
+    assert list(TOML["ledger"]) == [line.split("`")[1] for line in rows]
+    assert [] == [name for name in TOML["ledger"] if f"| `{name}` |" not in MARKDOWN]
 
 
 @pytest.mark.parametrize("field", CONTENT["fields"], ids=lambda field: field["name"])
@@ -39,6 +45,40 @@ def test_field(field: dict[str, Any]) -> None:
     }
     assert {"days": kept["days"], "reason": kept["reason"], "section": "6"} == field[
         "retention"
+    ]
+
+
+@pytest.mark.parametrize("field", CONTENT["ledger"], ids=lambda field: field["name"])
+def test_ledger_field(field: dict[str, Any]) -> None:
+    """A column of the ledger comes with its section, purposes, days and writer."""
+    rule = TOML["ledger"][field["name"]]
+    kept = TOML["retention"][rule["retention"]]
+
+    assert TOML["data_categories"][rule["data_category"]]["section"] == field["section"]
+    assert rule["purposes"] == [purpose["name"] for purpose in field["purposes"]]
+    assert rule["filled_by"] == field["filled_by"]
+    assert {"days": 1490, "reason": "legal_position", "section": "6"} == field[
+        "retention"
+    ]
+    assert 1490 == kept["days"]
+
+
+def test_versions() -> None:
+    """It is told which version changed what materially."""
+    assert [
+        {"version": name, "material": one["material"]}
+        for name, one in TOML["policy_versions"].items()
+    ] == CONTENT["versions"]
+
+
+def test_no_empty_table() -> None:
+    """A kind of data that only one of the tables holds has no empty other one."""
+    lines = [line for line in MARKDOWN.splitlines() if line]
+
+    assert not [
+        one
+        for one, other in itertools.pairwise(lines)
+        if one.startswith("|---") and not other.startswith("| ")
     ]
 
 

@@ -2,19 +2,26 @@
 
 import base64
 import hmac
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collector.commands_link import withdraw
 from collector.links import (
     MAX_SIGNED_CHARACTERS,
     Link,
     LinkError,
+    Withdrawal,
     read_link,
+    read_withdrawal,
     sign_link,
+    sign_withdrawal,
 )
 
 KEY = b"k" * 32
@@ -22,6 +29,8 @@ LINK = Link(
     "example.com", "https://example.com/a?b=c#d", "May", "token", ("statistics",)
 )
 SIGNED = sign_link(LINK, KEY)
+WITHDRAWAL = Withdrawal("example.com", "recipient-5521")
+WITHDRAWN = sign_withdrawal(WITHDRAWAL, KEY)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +169,120 @@ def test_signed_with_another_purpose() -> None:
 
     with pytest.raises(LinkError):
         read_link(f"{payload.decode()}.{signature.decode()}", KEY)
+
+
+# ------------------------------------------------------------------------ withdrawals
+def test_withdrawal_round_trip() -> None:
+    """What was signed is read back, and fits into a URL's path."""
+    assert WITHDRAWAL == read_withdrawal(WITHDRAWN, KEY)
+    assert re.fullmatch(r"[A-Za-z0-9_.-]+", WITHDRAWN)
+    assert WITHDRAWN == sign_withdrawal(WITHDRAWAL, KEY)
+
+
+@pytest.mark.parametrize(
+    "withdrawal",
+    [
+        Withdrawal("", "r"),
+        Withdrawal("example.com", ""),
+        Withdrawal("s" * 254, "r"),
+        Withdrawal("example.com", "r" * 129),
+    ],
+)
+def test_withdrawal_of_nobody(withdrawal: Withdrawal) -> None:
+    """A link says whose consent it withdraws, and where."""
+    with pytest.raises(LinkError):
+        sign_withdrawal(withdrawal, KEY)
+
+
+def test_longest_withdrawal_is_accepted_at_the_door() -> None:
+    """Whatever was signed is short enough for the door."""
+    longest = Withdrawal("s" * 253, "\U0001f600" * 128)
+
+    assert len(sign_withdrawal(longest, KEY)) <= MAX_SIGNED_CHARACTERS
+    assert longest == read_withdrawal(sign_withdrawal(longest, KEY), KEY)
+
+
+@pytest.mark.parametrize("position", range(0, len(WITHDRAWN), 3))
+def test_withdrawal_changed_anywhere(position: int) -> None:
+    """A withdrawal of which one character was changed was not signed here."""
+    other = "A" if WITHDRAWN[position] != "A" else "B"
+    changed = WITHDRAWN[:position] + other + WITHDRAWN[position + 1 :]
+
+    with pytest.raises(LinkError, match="not signed here"):
+        read_withdrawal(changed, KEY)
+
+
+@given(st.text(max_size=60))
+def test_no_text_withdraws(signed: str) -> None:
+    """No text that was not signed is a withdrawal."""
+    with pytest.raises(LinkError):
+        read_withdrawal(signed, KEY)
+
+
+def test_withdrawal_with_another_key() -> None:
+    """A withdrawal of another installation was not signed here."""
+    with pytest.raises(LinkError):
+        read_withdrawal(WITHDRAWN, b"q" * 32)
+
+
+def test_a_click_does_not_withdraw() -> None:
+    """The signature of one kind of link is none of the other, both ways."""
+    # Even where the payload would be understood as the other kind.
+    click = sign_link(Link("example.com", "https://example.com/", "", "token"), KEY)
+
+    with pytest.raises(LinkError, match="not signed here"):
+        read_withdrawal(click, KEY)
+    with pytest.raises(LinkError, match="not signed here"):
+        read_link(WITHDRAWN, KEY)
+
+
+def test_a_withdrawal_leads_nowhere() -> None:
+    """A payload with a target, signed to withdraw, redirects nobody."""
+    payload = msgspec.json.encode(
+        {"s": "a.com", "r": "x", "t": "https://evil.example/"}
+    )
+    encoded = base64.urlsafe_b64encode(payload).rstrip(b"=")
+    text = b"kastana-withdraw-1\0" + encoded
+    digest = hmac.new(KEY, text, "sha256").digest()[:16]
+    signature = base64.urlsafe_b64encode(digest).rstrip(b"=")
+    signed = f"{encoded.decode()}.{signature.decode()}"
+
+    assert Withdrawal("a.com", "x") == read_withdrawal(signed, KEY)
+    with pytest.raises(LinkError):
+        read_link(signed, KEY)
+
+
+# ------------------------------------------------------------------- the command line
+def run(folder: Path, *options: str) -> Result:
+    """Run `kastana link withdraw` on a folder."""
+    return CliRunner().invoke(withdraw, ["--data", str(folder), *options])
+
+
+def test_command(tmp_path: Path) -> None:
+    """It prints a link that this folder's key signed."""
+    options = ["--site", "Example.com", "--recipient", "r-1"]
+    done = run(tmp_path, *options, "--public-url", "https://c.example/")
+    key = bytes.fromhex((tmp_path / "secrets" / "link.key").read_text("ascii"))
+    start, _, signed = done.output.strip().rpartition("/")
+
+    assert (0, "https://c.example/w") == (done.exit_code, start)
+    assert Withdrawal("example.com", "r-1") == read_withdrawal(signed, key)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--site", "example.com"],
+        ["--recipient", "r-1"],
+        ["--site", "example.com", "--recipient", "carla@bird.example"],
+        ["--site", "example.com", "--recipient", ""],
+        ["--site", "example.com", "--recipient", "r" * 129],
+        ["--site", "no site", "--recipient", "r-1"],
+    ],
+)
+def test_command_used_wrongly(tmp_path: Path, options: list[str]) -> None:
+    """Wrong usage is exit code 2, and prints no link."""
+    done = run(tmp_path, *options)
+
+    assert 2 == done.exit_code
+    assert "/w/" not in done.output

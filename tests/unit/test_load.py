@@ -11,8 +11,10 @@ import pytest
 
 import pipeline.load
 from pipeline.load import Loaded, Loader
-from pipeline.spool import header_bytes, make_folders
+from pipeline.objections import ObjectionsError
+from pipeline.segment import header_bytes, make_folders
 from pipeline.store_errors import StoreRefused, StoreUnavailable
+from pipeline.withdraw import SegmentError
 from tests.builders import headers
 from tests.spool_disk import segments
 
@@ -352,4 +354,149 @@ def test_away_is_said_once(
     assert ["the store is away: NETWORK_ERROR; events wait in the spool"] == [
         entry.getMessage() for entry in caplog.records if entry.levelname == "WARNING"
     ]
-    assert 1 == caplog.text.count("the store is back")
+    assert 1 == caplog.text.count("segments are loaded again")
+
+
+class Steps:
+    """A narrower and a ledger that note what they are asked, in one list."""
+
+    header = HEADERS["counts"]
+
+    def __init__(self, store: Store) -> None:
+        self.noted: list[str] = []
+        self.fault: Exception | None = None
+        self.empty = False
+        store.before = lambda token: self.noted.append(f"insert {token}")
+
+    def narrow(self, path: Path) -> None:
+        """Narrow a segment of events."""
+        self._note("narrow", path)
+        if self.empty:
+            path.write_bytes(HEADERS["events"])
+
+    def chain(self, path: Path) -> None:
+        """Link a segment of choices: it has another header afterwards."""
+        self._note("chain", path)
+        path.write_bytes(self.header + (b"" if self.empty else LINE))
+
+    def loaded(self, path: Path) -> None:
+        """Take note; the segment is still where it was."""
+        assert path.exists()
+        self._note("loaded", path)
+
+    def _note(self, what: str, path: Path) -> None:
+        self.noted.append(f"{what} {path.stem.partition('-')[2]}")
+        if self.fault is not None:
+            raise self.fault
+
+
+def test_narrowed_before_each_attempt(root: Path, store: Store) -> None:
+    """Segments of events, and only those, are narrowed, at every attempt again."""
+    steps = Steps(store)
+    store.after = away
+    seal(root, "events-0001")
+    one = Loader(root, store, HEADERS, 600.0, narrower=steps, ledger=None)
+    one.run_once()
+    store.after = lambda _token: None
+    seal(root, "counts-0000")
+    one.run_once()
+
+    assert [
+        *("narrow 0001", "insert 0001"),
+        "insert 0000",
+        *("narrow 0001", "insert 0001"),
+    ] == steps.noted
+
+
+def test_linked_before_and_noted_after(root: Path, store: Store) -> None:
+    """Choices are linked, inserted as they then are, and noted, one after another."""
+    steps = Steps(store)
+    for number in (2, 1):
+        seal_choices(root, f"consents-000{number}")
+    one = Loader(root, store, HEADERS, 600.0, narrower=steps, ledger=steps)
+
+    assert Loaded(2, 2) == one.run_once()
+    assert [
+        *("chain 0001", "insert 0001", "loaded 0001"),
+        *("chain 0002", "insert 0002", "loaded 0002"),
+    ] == steps.noted
+    assert [("consents", steps.header + LINE)] * 2 == [
+        (table, body) for table, body, _ in store.calls
+    ]
+
+
+def test_choices_wait_in_order(root: Path, store: Store) -> None:
+    """While the oldest cannot be loaded no newer one is linked, and none is noted."""
+    steps = Steps(store)
+    store.after = away
+    for number in (1, 2):
+        seal_choices(root, f"consents-000{number}")
+    one = Loader(root, store, HEADERS, 600.0, ledger=steps)
+    one.run_once()
+
+    assert ["chain 0001", "insert 0001"] == steps.noted
+
+
+@pytest.mark.parametrize("name", ["events-0001", "consents-0001"])
+def test_nothing_left(root: Path, store: Store, name: str) -> None:
+    """A segment without a row any more is done without an insert."""
+    steps = Steps(store)
+    steps.empty = True
+    seal_choices(root, name)
+    one = Loader(root, store, HEADERS, 600.0, narrower=steps, ledger=steps)
+
+    assert Loaded(1, 0) == one.run_once()
+    assert [] == store.calls
+    assert [f"{name}.ndjson"] == [path.name for path in segments(root, "loaded")]
+
+
+def test_line_that_cannot_be_judged(root: Path, store: Store) -> None:
+    """A segment that cannot be held to the objections is set aside, never stored."""
+    steps = Steps(store)
+    steps.fault = SegmentError(7)
+    seal(root, "events-0001")
+    one = Loader(root, store, HEADERS, 600.0, narrower=steps)
+
+    assert Loaded(failed=1) == one.run_once()
+    assert [] == store.calls
+    assert "0 SEGMENT_LINE\n" == (root / "failed" / "events-0001.reason").read_text(
+        encoding="utf-8"
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (ObjectionsError("damaged", 7), "objections damaged in line 7"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_cannot_be_narrowed_now(
+    root: Path,
+    store: Store,
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+    words: str,
+) -> None:
+    """Events wait until the objections, or the disk, can be used; others do not."""
+    steps = Steps(store)
+    steps.fault = fault
+    seal(root, "events-0001")
+    seal(root, "counts-0000")
+    one = Loader(root, store, HEADERS, 600.0, narrower=steps)
+
+    assert [Loaded(1, 1), Loaded()] == [one.run_once() for _ in range(2)]
+    assert words == one.problem
+    assert ["counts"] == [table for table, _, _ in store.calls]
+    assert 1 == len(segments(root, "sealed"))
+    assert words in caplog.text
+
+    steps.fault = None
+
+    assert Loaded(1, 1) == one.run_once()
+    assert "" == one.problem
+
+
+def seal_choices(root: Path, name: str) -> None:
+    """Put a segment into the spool as the edge writes it."""
+    (root / "sealed" / f"{name}.ndjson").write_bytes(HEADERS["events"] + LINE)

@@ -21,6 +21,7 @@ class Store:
     def __init__(self, policy: Policy) -> None:
         self.comments = {name: table_comment(policy, name) for name in policy.tables}
         self.types = {name: column_types(policy, name) for name in policy.tables}
+        self.keys = {name: list(it.order_by) for name, it in policy.tables.items()}
         self.created = dict(
             zip(policy.tables, all_ddl(policy)[1:], strict=True),
         )
@@ -35,7 +36,8 @@ class Store:
         assert "JSONEachRow" == fmt
         table = re.findall(r"(?:name = '|table = '|kastana\.)(\w+)", sql)[-1]
         if "system.tables" in sql:
-            return orjson.dumps({"comment": self.comments[table]})
+            key = ", ".join(self.keys[table])
+            return orjson.dumps({"comment": self.comments[table], "sorting_key": key})
         if "system.columns" in sql:
             return b"\n".join(
                 orjson.dumps({"name": name, "type": kind})
@@ -82,7 +84,7 @@ def test_changed_retention() -> None:
     migrate(store, changed("retention", "address", "days", 7))
 
     assert [] != [sql for sql in store.altered if "`client_address`" in sql]
-    assert 1 == len([sql for sql in store.altered if "INTERVAL 7 DAY" in sql])
+    assert 1 == "".join(store.altered).count("INTERVAL 7 DAY")
     assert not [sql for sql in store.commands if "DROP" in sql]
 
 
@@ -91,9 +93,11 @@ def test_expiry_taken_back() -> None:
     store = Store(POLICY)
     migrate(store, changed("fields", "client_address", "retention", "row"))
 
-    assert ["ALTER TABLE kastana.events MODIFY COLUMN `client_address` REMOVE TTL"] == [
-        sql for sql in store.altered if "REMOVE TTL" in sql
-    ]
+    removed = (
+        "ALTER TABLE kastana.events\n    MODIFY COLUMN `client_address` REMOVE TTL"
+    )
+
+    assert [removed] == [sql for sql in store.altered if "REMOVE TTL" in sql]
 
 
 def test_new_field() -> None:
@@ -103,8 +107,10 @@ def test_new_field() -> None:
     store.comments["events"] = "Policy of an older day"
     migrate(store, POLICY)
 
+    lines = "\n".join(store.altered).splitlines()
+
     assert ["time_zone"] == [
-        sql.split("`")[1] for sql in store.altered if "ADD COLUMN" in sql
+        line.split("`")[1] for line in lines if "ADD COLUMN" in line
     ]
 
 

@@ -23,7 +23,7 @@ from pipeline.referrer import Source
 from pipeline.salt import DaySalt
 from pipeline.url import Campaign, CleanUrl
 from schemas.consent import ConsentState
-from schemas.outcome import Drop, Grant
+from schemas.outcome import Grant
 from schemas.policy import PolicyError, load_policy
 from schemas.raw_event import RawEvent
 from tests.builders import (
@@ -74,7 +74,16 @@ FACTS = Facts(
     target_domain="target.example",
     target_path="/to",
 )
-CONSENT = ConsentState("given", "refused", "requested", "unknown", ("gpc",))
+CONSENT = ConsentState(
+    "given",
+    "refused",
+    "requested",
+    "unknown",
+    flags=("gpc",),
+    sources=("own", "tcf"),
+    problems=("tcf:too_old",),
+    given_ms=NOON_MS - 1,
+)
 VISITOR = Visitor(2**63 + 7, "persistent")
 
 # Together these have something in every field.
@@ -111,14 +120,27 @@ def minimiser(tmp_path: Path) -> Minimiser:
     return Minimiser(load_policy(), DaySalt(tmp_path / "day.salt"))
 
 
-def grant(outcome: str, granted: frozenset[str] = EVERYTHING) -> Grant:
+def grant(
+    outcome: str,
+    granted: frozenset[str] = EVERYTHING,
+    reasons: tuple[str, ...] = ("consent_given",),
+) -> Grant:
     """Return a grant as the gate makes it."""
-    return Grant(outcome, ("consent_given",), granted, frozenset(), "opt_in")  # type: ignore[arg-type]
+    return Grant(
+        outcome,  # type: ignore[arg-type]
+        reasons,
+        granted,
+        frozenset(),
+        "eu_strict",
+        "2026-11-23",
+        "3",
+        switches=("count_undecided",),
+    )
 
 
 def kept(minimiser: Minimiser, raw: RawEvent, given: Grant) -> dict[str, Any]:
     """Return the row as a dictionary, by field."""
-    row = minimiser.row(raw, given, CONSENT, FACTS, VISITOR)
+    row = minimiser.row(raw, "statistics", given, CONSENT, FACTS, VISITOR)
     values: dict[str, Any] = orjson.loads(orjson.dumps(msgspec.structs.asdict(row)))
     return values
 
@@ -342,7 +364,9 @@ def test_numbers_are_redacted_like_texts(minimiser: Minimiser) -> None:
 # ------------------------------------------------------------------------- counters
 def test_counted(minimiser: Minimiser) -> None:
     """Of a counted event hour, page, country and kind of device remain."""
-    count = minimiser.count(raw_event(), Drop("counted", ("no_consent",)), FACTS)
+    count = minimiser.count(
+        raw_event(), grant("counted", reasons=("no_consent",)), FACTS
+    )
     values = msgspec.structs.asdict(count)
     remains = {name for name, field in FIELDS.items() if field["counted"] != "absent"}
 
@@ -353,6 +377,9 @@ def test_counted(minimiser: Minimiser) -> None:
         "occurred_at": "2025-06-01 12:00:00.000",
         "outcome": "counted",
         "outcome_reasons": ["no_consent"],
+        "regime": "eu_strict",
+        "regime_version": "2026-11-23",
+        "decision_row": "3",
         "policy_version": "2025-05-16",
         "geo_country_iso_code": "DE",
         "device_type": "desktop",
@@ -364,7 +391,9 @@ def test_counted(minimiser: Minimiser) -> None:
 @pytest.mark.parametrize("facts", [FACTS, None])
 def test_dropped(minimiser: Minimiser, facts: Facts | None) -> None:
     """Of a dropped event only that it happened remains, and why."""
-    count = minimiser.count(raw_event(), Drop("dropped", ("consent_refused",)), facts)
+    count = minimiser.count(
+        raw_event(), grant("dropped", reasons=("consent_refused",)), facts
+    )
 
     assert ("", "", "", ["consent_refused"], 1) == (
         count.url_path,

@@ -12,11 +12,14 @@ from click.testing import CliRunner
 from collector.commands_policy import policy as command
 from pipeline.minimise import Minimiser
 from pipeline.salt import DaySalt
+from schemas.consent import ASKED
 from schemas.policy import (
     EventRule,
     Field,
     Header,
+    LedgerField,
     PolicyError,
+    PolicyVersion,
     Retention,
     Table,
     load_policy,
@@ -43,6 +46,10 @@ ENTRIES = [
     ("fields", "properties"),
     ("tables", "events"),
     ("tables", "counts"),
+    ("tables", "consents"),
+    ("policy_versions", "2025-05-16"),
+    ("ledger", "hash"),
+    ("ledger", "site"),
 ]
 
 
@@ -58,6 +65,13 @@ def changed(path: str, value: object) -> dict[str, Any]:
     content = copy.deepcopy(TOML)
     *tables, key = path.split(".")
     entry(content, tuple(tables))[key] = value
+    return content
+
+
+def next_version(name: str, material: list[str]) -> dict[str, Any]:
+    """Return the shipped policy with one more version."""
+    content = changed("policy.version", name)
+    content["policy_versions"][name] = {"material": material}
     return content
 
 
@@ -86,7 +100,10 @@ def test_missing_key(path: tuple[str, ...], key: str) -> None:
     assert caught.value.where in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [Header, EventRule, Field, Table, Retention])
+@pytest.mark.parametrize(
+    "kind",
+    [Header, EventRule, Field, Table, Retention, LedgerField, PolicyVersion],
+)
 def test_no_defaults(kind: type[msgspec.Struct]) -> None:
     """What holds for one entry holds for all: their type has no defaults."""
     assert () == kind.__struct_defaults__
@@ -175,7 +192,20 @@ def test_not_toml(text: str) -> None:
         ("data_categories.contact.collected", True, "no event or field holds it"),
         ("policy.version", "16 May 2025", "must be a date"),
         ("policy.version", "20250516", "must be a date"),
-        ("policy.grants_valid_since", "v2", "must be a date"),
+        (
+            "policy_versions.2025-05-16.material",
+            ["essential"],
+            "refers to 'essential'",
+        ),
+        ("policy_versions.2025-05-16.material", ["fun"], "Invalid enum value 'fun'"),
+        ("policy_versions.2025-05-16.material", [], None),
+        ("ledger.notice.data_category", "moods", "refers to 'moods'"),
+        ("ledger.notice.data_category", "contact", "declared never collected"),
+        ("ledger.notice.purposes", ["fun"], "refers to 'fun'"),
+        ("ledger.notice.purposes", [], "names no purpose"),
+        ("ledger.notice.retention", "ever", "refers to 'ever'"),
+        ("ledger.notice.filled_by", "anyone", "Invalid enum value 'anyone'"),
+        ("ledger.principal.retention", "address", "before the hash that covers it"),
         ("fields.site.identified", "absent", "keeps more than identified"),
         ("fields.occurred_at.identified", "hour", None),
         ("fields.received_at.identified", "absent", "keeps more than identified"),
@@ -234,12 +264,103 @@ def test_columns_follow_shapes() -> None:
     assert [
         name for name, field in TOML["fields"].items() if field["counted"] != "absent"
     ] == list(policy.columns("counts"))
+    assert list(TOML["ledger"]) == list(policy.columns("consents"))
+
+
+# ------------------------------------------------------- versions and what they expire
+def test_same_version_is_good() -> None:
+    """Consent given under this version is good for every category."""
+    assert not [one for one in ASKED if load_policy().expires("2025-05-16", one)]
+
+
+@pytest.mark.parametrize("version", ["", "2024-01-01", "2030-01-01", "v9", "9999"])
+def test_version_of_nothing(version: str) -> None:
+    """Consent under a version that this policy never had has expired."""
+    assert [*ASKED] == [one for one in ASKED if load_policy().expires(version, one)]
+
+
+@pytest.mark.parametrize(
+    ("version", "expired"),
+    [
+        ("2025-05-16", {"marketing", "statistics"}),
+        ("2026-01-31", {"statistics"}),
+        ("2026-06-30", set()),
+    ],
+)
+def test_material_change(version: str, expired: set[str]) -> None:
+    """What a later version changes materially expires, and nothing else does."""
+    content = next_version("2026-06-30", ["statistics"])
+    versions = content["policy_versions"]
+    content["policy_versions"] = {
+        "2025-05-16": versions["2025-05-16"],
+        "2026-01-31": {"material": ["marketing"]},
+        "2026-06-30": versions["2026-06-30"],
+    }
+    policy = parse_changed(content)
+
+    assert expired == {one for one in ASKED if policy.expires(version, one)}
+
+
+@pytest.mark.parametrize(
+    ("versions", "where"),
+    [
+        (["2025-05-16", "2025-05-15"], "policy_versions"),
+        (["2025-05-15"], "policy_versions.2025-05-15"),
+        (["2025-05-16", "2025-05-17"], "policy_versions.2025-05-17"),
+        (["20250515", "2025-05-16"], "policy_versions.20250515"),
+        (["v1", "2025-05-16"], "policy_versions.v1"),
+    ],
+)
+def test_versions_in_order(versions: list[str], where: str) -> None:
+    """Versions are dates, the oldest first, this one last."""
+    content = copy.deepcopy(TOML)
+    content["policy_versions"] = {name: {"material": []} for name in versions}
+
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert where == caught.value.where
+
+
+# ------------------------------------------------------------------------- the ledger
+@pytest.mark.parametrize("table", ["events", "counts", "consents"])
+def test_one_ledger(table: str) -> None:
+    """Which table is the ledger is not the policy's to say."""
+    other = "fields" if table == "consents" else "ledger"
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(changed(f"tables.{table}.columns", other))
+
+    assert f"tables.{table}.columns" == caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("tables.events.outcomes", []),
+        ("tables.consents.outcomes", ["counted"]),
+        ("tables.consents.engine", "ReplacingMergeTree"),
+        ("tables.consents.time", "site"),
+        ("tables.consents.order_by", ["site", "door"]),
+        ("ledger.site.type", "Text"),
+        ("ledger.principal.retention", "address"),
+    ],
+)
+def test_ledger_refused(where: str, value: object) -> None:
+    """A ledger that would lose, merge or empty records does not load."""
+    content = changed(where, value)
+    if value == "ReplacingMergeTree":
+        content["tables"]["consents"]["order_by"].append("event_id")
+
+    with pytest.raises(PolicyError) as caught:
+        parse_changed(content)
+
+    assert where == caught.value.where
 
 
 def test_load_from_file(tmp_path: Path) -> None:
     """A policy may come from another file than the one that ships."""
     file = tmp_path / "policy.toml"
-    file.write_text(to_toml(changed("policy.version", "2026-01-31")), encoding="utf-8")
+    file.write_text(to_toml(next_version("2026-01-31", [])), encoding="utf-8")
 
     assert "2026-01-31" == load_policy(file).version
 

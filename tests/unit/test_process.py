@@ -9,15 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.gate import decide
+from pipeline.jurisdiction import replay
 from pipeline.location import Location
+from pipeline.objections import Objections
 from pipeline.process import Processor, Result
 from pipeline.salt import DaySalt
+from pipeline.standing import Entry
+from schemas.consent import ConsentState
 from schemas.event import EVENT_TYPES
+from schemas.packs import load_packs
 from schemas.policy import load_policy
 from schemas.row import CountRow, Row
 from schemas.site import Site
 from tests.builders import NOON_MS, raw_event
-from tests.strategies import REGIMES, STATES
+from tests.strategies import RULES, STATES
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0"
 ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -42,7 +48,8 @@ class Atlas:
 def processor(tmp_path_factory: pytest.TempPathFactory) -> Processor:
     """The path, with a locator that knows one place."""
     salts = DaySalt(tmp_path_factory.mktemp("salt") / "day.salt")
-    return Processor(load_policy(), Atlas(), b"k" * 32, salts)  # type: ignore[arg-type]
+    nobody = Objections(tmp_path_factory.mktemp("data") / "objections")
+    return Processor(load_policy(), Atlas(), b"k" * 32, salts, nobody)  # type: ignore[arg-type]
 
 
 def run(
@@ -112,19 +119,19 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         UNKNOWN,
     ),
     # Robots and driven browsers are counted apart, whatever they consent to.
-    ("page_view", {**BOT, "consent": YES}, "counted: consent_given robot"),
-    ("page_view", {**BOT}, "counted: no_consent robot"),
+    ("page_view", {**BOT, "consent": YES}, "counted: robot"),
+    ("page_view", {**BOT}, "counted: robot"),
     ("page_view", {**BOT, "consent": NO}, "dropped: consent_refused"),
-    ("exception", {**BOT}, "counted: essential no_consent robot"),
+    ("exception", {**BOT}, "counted: essential robot"),
     (
         "page_view",
         {"consent": YES, "automated": True},
-        "counted: consent_given automated",
+        "counted: automated",
     ),
     (
         "page_view",
         {**BOT, "consent": YES, "automated": True},
-        "counted: consent_given automated robot",
+        "counted: robot",
     ),
     # What a server sends has the server's agent, a mail its proxy's.
     ("page_view", {**BOT, "consent": YES, "door": "server"}, GIVEN),
@@ -168,11 +175,11 @@ def test_outcomes(
         ("dnt", "0", {}, UNKNOWN),
         ("sec-gpc", "0", {}, UNKNOWN),
         # What was fetched ahead was perhaps never seen.
-        ("sec-purpose", "prefetch", YES, "dropped: consent_given prefetch"),
-        ("sec-purpose", "prefetch;prerender", {}, "dropped: no_consent prefetch"),
-        ("purpose", "prefetch", {}, "dropped: no_consent prefetch"),
-        ("x-moz", "prefetch", {}, "dropped: no_consent prefetch"),
-        ("x-moz", "prefetch", NO, "dropped: consent_refused"),
+        ("sec-purpose", "prefetch", YES, "dropped: prefetch"),
+        ("sec-purpose", "prefetch;prerender", {}, "dropped: prefetch"),
+        ("purpose", "prefetch", {}, "dropped: prefetch"),
+        ("x-moz", "prefetch", {}, "dropped: prefetch"),
+        ("x-moz", "prefetch", NO, "dropped: prefetch"),
     ],
 )
 def test_headers(
@@ -187,18 +194,19 @@ def test_headers(
 
 
 @pytest.mark.parametrize(
-    ("regime", "outcome"),
+    ("rules", "outcome"),
     [
-        ("opt_in", "counted"),
-        ("opt_out", "identified"),
-        ("exempt_anonymous", "anonymous"),
+        ("eu_strict", "counted"),
+        ("us_other", "identified"),
+        ("eu_fr_exempt", "anonymous"),
     ],
 )
-def test_regime(processor: Processor, regime: Any, outcome: str) -> None:
-    """Where nothing was said the site's regime decides."""
-    result = run(processor, site=Site("example.com", regime))
+def test_regime(processor: Processor, rules: str, outcome: str) -> None:
+    """Where nothing was said the site's rule pack decides, and the row names it."""
+    result = run(processor, site=Site("example.com", (rules,)))
 
     assert outcome == result.outcome
+    assert rules == result.row.regime
 
 
 def test_identified_row(processor: Processor) -> None:
@@ -298,7 +306,7 @@ OWN = {
     word=canaries,
     hosts=st.tuples(st.integers(1, 254), st.integers(1, 254)),
     consent=consents,
-    regime=st.sampled_from(REGIMES),
+    rules=st.sampled_from(RULES),
     gpc=st.booleans(),
 )
 @settings(max_examples=250)
@@ -308,7 +316,7 @@ def test_raw_stays_in_memory(  # noqa: PLR0913 - one a source of raw data
     word: str,
     hosts: tuple[int, int],
     consent: dict[str, Any],
-    regime: Any,
+    rules: tuple[str, ...],
     *,
     gpc: bool,
 ) -> None:
@@ -334,7 +342,7 @@ def test_raw_stays_in_memory(  # noqa: PLR0913 - one a source of raw data
         **OWN.get(name, {}),
         **({"recipient": word} if mail else {}),
     )
-    result = processor.process(raw, Site("example.com", regime))
+    result = processor.process(raw, Site("example.com", rules))
     values = msgspec.structs.asdict(result.row)
     written = orjson.dumps(values).decode()
 
@@ -366,6 +374,130 @@ def test_pixel_without_url(processor: Processor) -> None:
     assert isinstance(page, Row)
     assert isinstance(mail, Row)
     assert ("/p", "") == (page.url_path, mail.url_path)
+
+
+def test_nobody_asks_for_no_salt(tmp_path: Path) -> None:
+    """Where nothing may be kept of a visitor not even the salt is touched."""
+    salts = DaySalt(tmp_path / "day.salt")
+    nobody = Objections(tmp_path / "objections")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, nobody)  # type: ignore[arg-type]
+    run(processor)
+    assert not (tmp_path / "day.salt").exists()
+    run(processor, consent=YES)
+    assert (tmp_path / "day.salt").exists()
+
+
+@given(
+    name=st.sampled_from(["page_view", "exception", "custom", "email_open"]),
+    consent=st.dictionaries(
+        st.sampled_from(["preference", "statistics", "marketing"]),
+        st.sampled_from([*STATES, True, False]),
+    ),
+    rules=st.sampled_from(RULES),
+    gpc=st.booleans(),
+    dnt=st.booleans(),
+)
+@settings(max_examples=150)
+def test_a_decision_can_be_made_again_from_its_row(  # noqa: PLR0913 - what decides
+    processor: Processor,
+    name: str,
+    consent: dict[str, Any],
+    rules: tuple[str, ...],
+    *,
+    gpc: bool,
+    dnt: bool,
+) -> None:
+    """What a row says of consent and rules leads to the row's own outcome."""
+    own = {"name": "buy"} if name == "custom" else {}
+    fields: dict[str, Any] = {"consent": consent, "gpc": gpc, "dnt": dnt, **own}
+    result = run(processor, name, site=Site("example.com", rules), **fields)
+    row = result.row
+    if isinstance(row, CountRow):
+        assert (row.regime, row.decision_row) != ("", "")
+        return
+    again = replay(
+        row.regime,
+        row.regime_version,
+        frozenset(row.regime_switches),
+        row.received_at[:10] if row.outcome == "identified" else "2025-06-01",
+        load_packs(),
+    )
+    state = ConsentState(
+        row.consent_preference,  # type: ignore[arg-type]
+        row.consent_statistics,  # type: ignore[arg-type]
+        row.consent_marketing,  # type: ignore[arg-type]
+        row.consent_precise_location,  # type: ignore[arg-type]
+        tuple(row.consent_signals),
+    )
+    grant = decide(row.consent_category, state, again)  # type: ignore[arg-type]
+    assert (row.outcome, row.outcome_reasons, row.decision_row) == (
+        grant.outcome,
+        list(grant.reasons),
+        grant.decision_row,
+    )
+
+
+GRANTED_MS = NOON_MS - 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "categories", "consent", "expected"),
+    [
+        ("withdrawn", ("statistics",), YES, "dropped: consent_withdrawn"),
+        ("withdrawn", ("marketing",), YES, GIVEN),
+        # A later withdrawal beats any claim with an older time, or with none.
+        (
+            "withdrawn",
+            ("statistics",),
+            {**YES, "updated_at": GRANTED_MS - 1},
+            "dropped: consent_withdrawn",
+        ),
+        ("withdrawn", ("statistics",), {**YES, "updated_at": GRANTED_MS + 1}, GIVEN),
+        ("erased", (), YES, "dropped: erased"),
+        ("child", (), YES, "dropped: consent_withdrawn"),
+    ],
+)
+def test_what_was_withdrawn_here_is_withdrawn(
+    tmp_path: Path,
+    kind: Any,
+    categories: tuple[Any, ...],
+    consent: dict[str, Any],
+    expected: str,
+) -> None:
+    """Before any claim counts, the collector asks what it knows itself."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    visitor = {"visitor": "browser_0123456789"}
+    raw = raw_event(**visitor)
+    entry = Entry(
+        GRANTED_MS, "example.com", processor.candidate(raw).id, kind, categories
+    )
+    objections.append([entry])
+
+    assert expected == said(run(processor, consent=consent, **visitor))
+    # Nobody else's consent is touched by it.
+    assert GIVEN == said(run(processor, consent=YES, visitor="browser_9876543210"))
+
+
+def test_a_childs_past_is_purged_once(tmp_path: Path) -> None:
+    """The first word of a child under a pseudonym asks for a purge, the next not."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    child = {"visitor": "browser_0123456789", "consent": {**YES, "child": True}}
+    first = run(processor, **child)
+
+    assert "counted: child" == said(first)
+    assert first.treatment.purge
+    assert not run(processor, visitor="browser_0123456789", consent=YES).treatment.purge
+    objections.append(
+        [Entry(NOON_MS, "example.com", first.treatment.visitor.id, "child")]
+    )
+    assert not run(processor, **child).treatment.purge
+    # And without the word it stays a child's.
+    again = run(processor, visitor="browser_0123456789", consent=YES)
+    assert again.outcome in ("counted", "dropped")
 
 
 def test_paths_do_not_matter(processor: Processor, tmp_path: Path) -> None:

@@ -8,14 +8,29 @@ from aiohttp import web
 
 from collector import respond
 from collector.doors import Verdict
-from pipeline.process import Result
+from pipeline.gate import Rules
+from pipeline.identify import NOBODY
+from pipeline.process import Result, Treatment
+from schemas.consent import ConsentState
 from schemas.outcome import Invalid
+from schemas.packs import load_packs
+from schemas.row import CountRow, Row
 from tests.builders import count_row, row
 
 ORIGIN = "https://example.com"
-KEPT = Result("identified", ("consent_given",), row())
-COUNTED = Result("counted", ("no_consent", "robot"), count_row())
-DROPPED = Result("dropped", ("consent_refused",), count_row())
+PACKS = (load_packs().at("2026-11-23")["eu_strict"],)
+RULES = Rules(PACKS, (), unknown_place=False, switches=frozenset())
+TREATMENT = Treatment((), ConsentState(), RULES, "", NOBODY)
+
+
+def result(outcome: str, reasons: tuple[str, ...], kept: Row | CountRow) -> Result:
+    """Return what became of some event."""
+    return Result(outcome, reasons, kept, TREATMENT, "statistics")
+
+
+KEPT = result("identified", ("consent_given",), row())
+COUNTED = result("counted", ("no_consent", "robot"), count_row())
+DROPPED = result("dropped", ("consent_refused",), count_row())
 BAD = Invalid("too_long", "words", "url", 1, "example.com")
 SAID = {"code": "too_long", "message": "words", "field": "url"}
 

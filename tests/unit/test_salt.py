@@ -12,20 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.identify import identify
+from pipeline.identify import candidate
 from pipeline.salt import DaySalt, SaltError, ratchet
-from schemas.outcome import Grant
 from tests.builders import DAY_MS, NOON_MS, ROOT, raw_event
 
 # What a salt file of the day 20240 looks like.
 GOOD = b"kastana-salt-1 0000020240 " + b"ab" * 32 + b"\n"
-GRANT = Grant(
-    "identified",
-    ("consent_given",),
-    frozenset({"essential", "statistics"}),
-    frozenset(),
-    "opt_in",
-)
 
 
 @pytest.fixture
@@ -250,7 +242,7 @@ def test_yesterdays_visitor_cannot_be_found_again(path: Path) -> None:
     salts = DaySalt(path)
     raw = raw_event(user_agent="Mozilla/5.0", address="203.0.113.77")
     key = b"k" * 32
-    today = identify(raw, GRANT, key, salts).id
+    today = candidate(raw, key, salts).id
     text = b"example.com\x00203.0.113.77\x00Mozilla/5.0"
 
     def found(visitor: int) -> bool:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.site import Site, SiteError, dump_sites, make_site, parse_sites
+from schemas.consent import CATEGORIES
+from schemas.site import CMPS, Site, SiteError, dump_sites, make_site, parse_sites
 
 EXAMPLE = Site("example.com")
 
@@ -71,10 +72,38 @@ def test_bad_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
+        ({"rules": []}, "rules: at least one"),
+        ({"rules": "eu_strict"}, "rules"),
+        ({"rules": ["eu_lenient"]}, "no rule pack 'eu_lenient', only br, .*, auto"),
+        # What holds everywhere is no choice.
+        ({"rules": ["every"]}, "no rule pack 'every'"),
+        ({"rules": ["child"]}, "no rule pack 'child'"),
+        ({"rules": ["unknown_geo"]}, "no rule pack 'unknown_geo'"),
+        ({"rules": ["auto", "us_ca"]}, "'auto' stands alone"),
+        ({"rules": ["br", "br"]}, "rules: names one twice"),
+        ({"switches": ["count_all"]}, "no switch 'count_all', only count_opens"),
+        ({"switches": ["statistical_id"]}, "none of .* knows 'statistical_id'"),
+        ({"switches": ["count_refusals"]}, "nothing without 'count_undecided'"),
+        ({"switches": ["ignore_dnt", "ignore_dnt"]}, "switches: names one twice"),
+        ({"consent_cookies": ["cookiejar"]}, "'cookiejar' is not read, only borlabs"),
+        ({"consent_cookies": ["iab", "iab"]}, "consent_cookies: names one twice"),
+        ({"consent_map": {"C0002": "statistic"}}, "'statistic' is no category"),
+        ({"consent_map": {"": "statistics"}}, "is not 1 to 128 characters"),
+        ({"consent_map": {"C" * 129: "statistics"}}, "is not 1 to 128 characters"),
+        ({"consent_map": {"C\n": "statistics"}}, "is not 1 to 128 characters"),
+        ({"consent_map": ["C0002"]}, "consent_map"),
+        ({"consent_revision": "1" * 65}, "consent_revision"),
+        ({"consent_revision": "1\n"}, "consent_revision: cannot be printed"),
+        ({"tcf_vendor": -1}, "tcf_vendor"),
+        ({"tcf_vendor": 65_536}, "tcf_vendor"),
+        ({"tcf_vendor": True}, "tcf_vendor"),
+        ({"child_directed": 1}, "child_directed"),
         ({"regime": "opt_maybe"}, "regime"),
         ({"regime": None}, "regime"),
         ({"undecided": "keep"}, "undecided"),
         ({"refused": "keep"}, "refused"),
+        ({"regime": "opt_in", "rules": ["br"]}, "rules replaces regime"),
+        ({"undecided": "drop", "switches": []}, "switches replaces regime"),
         ({"debug": "yes"}, "debug"),
         ({"origins": "https://example.com"}, "origins"),
         ({"origins": ["example.com"]}, "origin"),
@@ -116,12 +145,59 @@ def test_least() -> None:
     sites = parse_sites("[sites.'example.com']")
 
     assert {"example.com": EXAMPLE} == sites
-    assert ("opt_in", "count", "drop", False) == (
-        EXAMPLE.regime,
-        EXAMPLE.undecided,
-        EXAMPLE.refused,
+    assert (("eu_strict",), ("count_undecided",), False, (), {}, 0, False) == (
+        EXAMPLE.rules,
+        EXAMPLE.switches,
         EXAMPLE.debug,
+        EXAMPLE.consent_cookies,
+        EXAMPLE.consent_map,
+        EXAMPLE.tcf_vendor,
+        EXAMPLE.child_directed,
     )
+
+
+@pytest.mark.parametrize(
+    ("rules", "switches"),
+    [
+        (["eu_strict"], ("count_undecided",)),
+        (["auto"], ("count_undecided",)),
+        (["us_ca", "eu_strict"], ("count_undecided",)),
+        (["us_ca"], ()),
+        (["eu_fr_exempt", "gb_statistical"], ()),
+    ],
+)
+def test_default_switches(rules: list[str], switches: tuple[str, ...]) -> None:
+    """The default is on where one of the site's packs knows it."""
+    assert switches == make_site("example.com", {"rules": rules}).switches
+
+
+@pytest.mark.parametrize(
+    ("old", "rules", "switches"),
+    [
+        ({"regime": "opt_in"}, "eu_strict", "count_undecided"),
+        ({"undecided": "count"}, "eu_strict", "count_undecided"),
+        ({"undecided": "drop"}, "eu_strict", ""),
+        ({"refused": "count"}, "eu_strict", "count_undecided count_refusals"),
+        ({"refused": "drop"}, "eu_strict", "count_undecided"),
+        # A refusal never left more behind than silence did.
+        ({"undecided": "drop", "refused": "count"}, "eu_strict", ""),
+        ({"regime": "opt_out"}, "us_other", ""),
+        ({"regime": "opt_out", "refused": "count"}, "us_other", ""),
+        ({"regime": "exempt_anonymous"}, "eu_fr_exempt", ""),
+    ],
+)
+def test_old_options(old: dict[str, object], rules: str, switches: str) -> None:
+    """What older versions wrote is read, and written as it is now."""
+    site = make_site("example.com", {**old, "debug": True})
+    written = dump_sites({"example.com": site})
+
+    assert ((rules,), tuple(switches.split()), True) == (
+        site.rules,
+        site.switches,
+        site.debug,
+    )
+    assert {"example.com": site} == parse_sites(written)
+    assert not any(word in written for word in ("regime", "undecided =", "refused ="))
 
 
 def test_no_sites() -> None:
@@ -134,12 +210,21 @@ def test_no_sites() -> None:
         st.builds(
             Site,
             name=st.from_regex(r"[a-z]{1,8}(\.[a-z]{1,5})?", fullmatch=True),
-            regime=st.sampled_from(["opt_in", "opt_out", "exempt_anonymous"]),
+            rules=st.sampled_from([("auto",), ("us_ca", "eu_strict"), ("eu_strict",)]),
+            switches=st.sampled_from([(), ("ignore_dnt",), ("count_undecided",)]),
             origins=st.lists(
-                st.sampled_from(["*", "null", "https://a.example", "http://[::1]:80"])
+                st.sampled_from(["*", "null", "https://a.example", "http://[::1]:80"]),
+                unique=True,
             ).map(tuple),
-            undecided=st.sampled_from(["count", "drop"]),
-            refused=st.sampled_from(["count", "drop"]),
+            consent_cookies=st.lists(st.sampled_from(CMPS), unique=True).map(tuple),
+            consent_map=st.dictionaries(
+                st.text(min_size=1, max_size=9).filter(str.isprintable),
+                st.sampled_from(CATEGORIES),
+                max_size=3,
+            ),
+            consent_revision=st.text(max_size=9).filter(str.isprintable),
+            tcf_vendor=st.integers(0, 65_535),
+            child_directed=st.booleans(),
             debug=st.booleans(),
         ),
         max_size=4,

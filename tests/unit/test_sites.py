@@ -4,7 +4,9 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 from click.testing import CliRunner
 
@@ -22,7 +24,8 @@ from schemas.site import Site, SiteError, make_site
 from tests.builders import ROOT
 
 A = "[sites.'a.com']\n"
-B = "[sites.'b.com']\nregime = 'opt_out'\n"
+B = "[sites.'b.com']\nrules = ['us_other']\n"
+IS_B = make_site("b.com", {"rules": ["us_other"]})
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_listed(path: Path) -> None:
     sites = Sites(path, open_sites=False)
 
     assert Site("a.com") == sites.get("a.com")
-    assert Site("b.com", "opt_out") == sites.get("b.com")
+    assert IS_B == sites.get("b.com")
     assert None is sites.get("c.com")
 
 
@@ -70,7 +73,7 @@ def test_no_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "slip", ["[sites.", "[sites.'a.com']\nregime = 'x'", b"\xff\xfe\x00", "sites = 3"]
+    "slip", ["[sites.", "[sites.'a.com']\nrules = ['x']", b"\xff\xfe\x00", "sites = 3"]
 )
 def test_slip_of_the_pen(
     path: Path, caplog: pytest.LogCaptureFixture, slip: str | bytes
@@ -87,7 +90,7 @@ def test_slip_of_the_pen(
 
     write(path, B)
 
-    assert (None, Site("b.com", "opt_out")) == (sites.get("a.com"), sites.get("b.com"))
+    assert (None, IS_B) == (sites.get("a.com"), sites.get("b.com"))
 
 
 def test_not_read_for_every_event(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,8 +115,8 @@ def test_open(path: Path) -> None:
     sites = Sites(path, open_sites=True)
 
     assert make_site("new.example", {"origins": ["*"]}) == sites.get("new.example")
-    assert "opt_in" == getattr(sites.get("new.example"), "regime", None)
-    assert Site("b.com", "opt_out") == sites.get("b.com")
+    assert ("eu_strict",) == getattr(sites.get("new.example"), "rules", None)
+    assert IS_B == sites.get("b.com")
     assert None is sites.get("Not a site")
     assert sites.allows_origin("https://anywhere.example")
 
@@ -233,6 +236,21 @@ def fail_while_editing(path: Path) -> None:
         raise KeyboardInterrupt
 
 
+def test_old_list(path: Path) -> None:
+    """A list of an older version is read, and rewritten when it is edited."""
+    old = "[sites.'b.com']\nregime = 'opt_out'\nundecided = 'count'\nrefused = 'drop'\n"
+    write(path, old)
+
+    assert IS_B == Sites(path, open_sites=False).get("b.com")
+
+    with editing(path):
+        pass
+
+    assert {"b.com": IS_B} == read_sites(path)
+    assert 'rules = ["us_other"]' in path.read_text("utf-8")
+    assert "regime" not in path.read_text("utf-8")
+
+
 def test_failed_edit(path: Path) -> None:
     """A change that fails changes nothing, and leaves no lock."""
     write(path, A)
@@ -294,3 +312,100 @@ def test_command(tmp_path: Path) -> None:
     assert '"name":"example.org"' in told[0]
     assert "Error: 'a_b' is not a host name" in told[1]
     assert ["", ""] == told[2:]
+
+
+def told(tmp_path: Path, *words: str) -> dict[str, Any]:
+    """Add a site, or change it, and return what is told of it."""
+    done = CliRunner().invoke(command, ["add", *words, "--data", str(tmp_path)])
+
+    assert 0 == done.exit_code, done.output
+    line: dict[str, Any] = orjson.loads(done.output)
+    return line
+
+
+def refused(tmp_path: Path, *words: str) -> str:
+    """Do what is refused, and return in which words."""
+    done = CliRunner().invoke(command, ["add", *words, "--data", str(tmp_path)])
+
+    assert 0 != done.exit_code
+    return done.output
+
+
+def test_command_rules(tmp_path: Path) -> None:
+    """Packs are named one by one or in one go; the order is the site's."""
+    assert ["eu_strict"] == told(tmp_path, "a.com")["rules"]
+    assert ["eu_fr_exempt", "eu_strict", "us_ca"] == told(
+        tmp_path, "a.com", "--rules", "eu_fr_exempt, eu_strict", "--rules", "us_ca"
+    )["rules"]
+    assert ["eu_fr_exempt", "eu_strict", "us_ca"] == told(tmp_path, "a.com", "--debug")[
+        "rules"
+    ]
+    assert "no rule pack 'eu'" in refused(tmp_path, "a.com", "--rules", "eu")
+    assert ["auto"] == told(tmp_path, "a.com", "--rules", "auto")["rules"]
+
+
+def test_command_switches(tmp_path: Path) -> None:
+    """Switches are turned on and off; what other packs do not know goes."""
+    on = told(tmp_path, "a.com", "--switch", "count_refusals,ignore_dnt")
+    off = told(tmp_path, "a.com", "--no-switch", "count_refusals")
+    again = told(tmp_path, "a.com", "--switch", "ignore_dnt")
+    other = told(tmp_path, "a.com", "--rules", "us_ca")
+    back = told(tmp_path, "a.com", "--rules", "eu_strict")
+
+    assert ["count_undecided", "count_refusals", "ignore_dnt"] == on["switches"]
+    assert ["count_undecided", "ignore_dnt"] == off["switches"]
+    assert ["count_undecided", "ignore_dnt"] == again["switches"]
+    assert ["ignore_dnt"] == other["switches"]
+    # Nothing is turned on by itself.
+    assert ["ignore_dnt"] == back["switches"]
+    assert [] == told(tmp_path, "b.com", "--rules", "us_ca")["switches"]
+    assert [] == told(tmp_path, "c.com", "--no-switch", "count_undecided")["switches"]
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("--switch nonsense", "no switch 'nonsense'"),
+        ("--no-switch nonsense", "no switch 'nonsense'"),
+        ("--switch statistical_id", "knows 'statistical_id'"),
+        ("--rules us_ca --switch count_undecided", "knows 'count_undecided'"),
+        ("--switch count_refusals --no-switch count_undecided", "nothing without"),
+        ("--consent-cookies nonsense", "'nonsense' is not read"),
+        ("--consent-map C0002", "'C0002' is not ID=CATEGORY"),
+        ("--consent-map C0002=nonsense", "'nonsense' is no category"),
+        ("--tcf-vendor -1", "tcf_vendor"),
+    ],
+)
+def test_command_refuses(tmp_path: Path, words: str, problem: str) -> None:
+    """What is no option of a site is refused, and nothing is written."""
+    assert problem in refused(tmp_path, "a.com", *words.split())
+    listed = CliRunner().invoke(command, ["list", "--data", str(tmp_path)])
+    assert "" == listed.output
+
+
+def test_command_consent(tmp_path: Path) -> None:
+    """How consent is read is the site's: managers, their ids, revision, vendor."""
+    words = "--consent-cookies cookiebot,iab --consent-map C0002=statistics "
+    words += "--consent-map a=b=marketing --tcf-vendor 12 --child-directed"
+    first = told(tmp_path, "a.com", *words.split(), "--consent-revision", "7")
+    words = "--consent-map C0002= --consent-map new=preference --consent-cookies none "
+    words += "--consent-map idle=none --tcf-purposes core"
+    second = told(tmp_path, "a.com", *words.split(), "--no-child-directed")
+    listed = CliRunner().invoke(command, ["list", "--data", str(tmp_path)])
+
+    assert {
+        "consent_cookies": ["cookiebot", "iab"],
+        "consent_map": {"C0002": "statistics", "a=b": "marketing"},
+        "consent_revision": "7",
+        "tcf_vendor": 12,
+        "child_directed": True,
+    }.items() <= first.items()
+    assert {
+        "consent_cookies": [],
+        "consent_map": {"a=b": "marketing", "new": "preference", "idle": ""},
+        "consent_revision": "7",
+        "tcf_vendor": 12,
+        "tcf_purposes": "core",
+        "child_directed": False,
+    }.items() <= second.items()
+    assert second == orjson.loads(listed.output)

@@ -7,11 +7,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import pipeline.spool
-from pipeline.spool import Limits, Spool, SpoolError, make_folders, recover
-from tests.builders import count_row, headers, row
+from pipeline.segment import make_folders, recover
+from pipeline.spool import Limits, Spool, SpoolError
+from tests.builders import consent_row, count_row, headers, row
 from tests.spool_disk import (
     IDLE_S,
     Disk,
@@ -114,6 +116,28 @@ async def test_segment_form(tmp_path: Path) -> None:
     assert ["ü\n\u2028"] == titles(tmp_path, "sealed")
     assert 7 == rows_in(counts)[0][-1]
     assert [3, 3] == [path.read_bytes().count(b"\n") for path in (events, counts)]
+
+
+async def test_ledger_segment(tmp_path: Path) -> None:
+    """Consent choices have a segment of their own, with what the edge knows."""
+    async with Spool.running(tmp_path, headers(), LIMITS) as spool:
+        await spool.append([consent_row(), row(), consent_row(notice="n")])
+    consents, events = segments(tmp_path, "sealed")
+
+    assert re.fullmatch(r"consents-[0-9a-f-]{36}\.ndjson", consents.name)
+    assert consents.read_bytes().startswith(headers()["consents"])
+    assert [
+        list(msgspec.structs.astuple(consent_row(notice=name))) for name in ("", "n")
+    ] == rows_in(consents)
+    assert 1 == len(rows_in(events))
+
+
+async def test_ledger_is_durable(tmp_path: Path, disk: Disk) -> None:
+    """A consent choice is synced before anyone is told that it is safe."""
+    async with Spool.running(tmp_path, headers(), LIMITS) as spool:
+        await spool.append([consent_row()])
+
+        assert ["write", "fdatasync"] == disk.calls[-2:]
 
 
 async def test_equal_counters_become_one_line(tmp_path: Path, disk: Disk) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.spool import Limits, Spool, SpoolError, recover
+from pipeline.segment import recover
+from pipeline.spool import Limits, Spool, SpoolError
 from tests.builders import count_row, headers, row
 from tests.spool_disk import (
     IDLE_S,

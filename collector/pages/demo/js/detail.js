@@ -12,6 +12,7 @@ import {
   reasonText,
   show,
 } from './words.js'
+import { whySteps } from './why.js'
 
 const FATES = {
   kept: 'kept',
@@ -148,6 +149,8 @@ const decided = (entry) => {
           { class: 'reasons' },
           told.reasons.map((reason) => h('li', {}, reasonText(reason, event))),
         ),
+    told.why &&
+      h('div', { class: 'folds' }, fold('why', 'Every step of it', whySteps(told.why))),
   )
 }
 

@@ -1,0 +1,124 @@
+"""
+What all public handlers share: reading a request within bounds, and refusing it.
+
+What a visitor sent is in no log line and in no error message; an error nobody
+expected is counted and logged by its type.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from collector import respond
+from collector.doors import Call, Doors, too_large
+from collector.limit import RateLimit
+from collector.logs import describe
+from collector.metrics import count
+from pipeline.address import truncate
+from pipeline.clock import now_ms
+from schemas.outcome import Invalid
+from schemas.settings import Settings
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log = logging.getLogger("kastana.receive")
+_RETRY_AFTER_S = 5
+
+
+class Desk:
+    """One edge process's front desk; its handlers share one rate limit."""
+
+    def __init__(self, settings: Settings, doors: Doors) -> None:
+        """Bind the desk to its bounds."""
+        self._settings = settings
+        self._doors = doors
+        self._limit = RateLimit(settings.client_rate, settings.client_burst)
+
+    def cors(self, request: web.Request) -> dict[str, str]:
+        """Return the CORS headers for the page that asks."""
+        origin = request.headers.get("Origin")
+        allowed = origin is not None and self._doors.sites.allows_origin(origin)
+        return respond.cors(origin, allowed=allowed)
+
+    async def preflight(self, request: web.Request) -> web.Response:
+        """`OPTIONS` of every door that pages may use."""
+        origin = request.headers.get("Origin")
+        allowed = origin is not None and self._doors.sites.allows_origin(origin)
+        asked = request.headers.get("Access-Control-Request-Headers")
+        return respond.preflight(origin, asked, allowed=allowed)
+
+    async def body(
+        self, request: web.Request, headers: dict[str, str]
+    ) -> bytes | web.Response:
+        """Return the body as it stood on the wire, or the answer that refuses it."""
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return respond.error(too_large(self._settings), 413, headers)
+        except web.RequestPayloadError:
+            # Chunks or a length that are not what was announced.
+            message = "the body is not HTTP that can be read"
+            return respond.error(Invalid("bad_request", message), 400, headers)
+
+    def limited(
+        self, call: Call, headers: dict[str, str], key: str = ""
+    ) -> web.Response | None:
+        """
+        Take a token; return the answer if there is none.
+
+        Args:
+            call: the request; its network has the tokens.
+            headers: of the answer.
+            key: who has them instead, where the network is not the visitor's.
+
+        """
+        wait = self._limit.wait_s(key or truncate(self._doors.address(call)))
+        if wait == 0:
+            return None
+        count("kastana_events_total", "rate_limited")
+        return respond.error(
+            Invalid("rate_limited", "too many requests from this network"),
+            429,
+            {**headers, "Retry-After": str(int(wait) + 1)},
+        )
+
+    def unkept(
+        self, code: str, words: str, *, events: int, headers: dict[str, str]
+    ) -> web.Response:
+        """Answer that nothing was kept, and when to come again."""
+        count("kastana_event_reasons_total", code, by=events)
+        return respond.error(
+            Invalid(code, words), 503, {**headers, "Retry-After": str(_RETRY_AFTER_S)}
+        )
+
+    def guard(self, door: str, handler: Handler) -> Handler:
+        """Count every answer; turn an unexpected error into a plain 500."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                response = await handler(request)
+            except (web.HTTPException, ConnectionError, asyncio.CancelledError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the outermost frame
+                kind = type(error)
+                count("kastana_failures_total", kind.__name__)
+                _log.error("unexpected error\n%s", describe(kind, error.__traceback__))
+                response = respond.error(Invalid("internal", "a defect here"), 500)
+            count("kastana_requests_total", door, str(response.status))
+            return response
+
+        return guarded
+
+
+def call_of(request: web.Request) -> Call:
+    """Return a request as it stood on the wire."""
+    transport = request.transport
+    peer = transport.get_extra_info("peername") if transport is not None else None
+    return Call(
+        headers=[(name, value) for name, value in request.headers.items()],
+        peer=str(peer[0]) if isinstance(peer, tuple) else "",
+        query=request.rel_url.raw_query_string,
+        received_ms=now_ms(),
+    )

@@ -1,0 +1,116 @@
+"""
+Before the gate: which rules decide on a request, and what it says about consent.
+
+Which packs are in force is known first, since a signal may mean nothing under some
+of them. Pure, but for the packs that are read at the start.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from pipeline.enrich import is_robot, speaks_for_others
+from pipeline.gate import Rules
+from pipeline.jurisdiction import Declared, choose
+from pipeline.merge import merge
+from pipeline.read_signals import SignalReader, sections
+from pipeline.signals.reading import Reading
+from schemas.consent import ConsentState
+from schemas.event import EmailOpen
+from schemas.packs import Packs
+from schemas.policy import Policy
+from schemas.raw_event import RawEvent
+from schemas.site import Site
+
+_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """
+    What a request says, and the rules for it.
+
+    Attributes:
+        readings: what each source of the request says.
+        consent: all of them merged.
+        rules: the packs that decide, and the site's switches.
+
+    """
+
+    readings: tuple[Reading, ...]
+    consent: ConsentState
+    rules: Rules
+
+
+class Assessor:
+    """Reads requests as policy and packs want it; one for each process."""
+
+    def __init__(self, policy: Policy, packs: Packs) -> None:
+        """
+        Bind it to the policy and the rule packs.
+
+        Raises:
+            PackError: when a pack names a field that the policy does not have.
+
+        """
+        packs.check_fields(policy.columns("events"))
+        self._packs = packs
+        self._signals = SignalReader(policy)
+
+    def assess(self, raw: RawEvent, site: Site, place: str) -> Assessment:
+        """
+        Read what a request says, and choose the rules that decide on it.
+
+        Args:
+            raw: the event and its request.
+            site: the site that it is for.
+            place: where its address is, "US-CA", "DE" or "" if that is not known.
+
+        """
+        claim = raw.event.consent
+        rules = choose(
+            site.rules,
+            site.switches,
+            Declared(
+                gdpr=None if claim is None or claim.gdpr is None else bool(claim.gdpr),
+                sections=sections(claim),
+                place=(claim and claim.jurisdiction) or "",
+                child_directed=site.child_directed,
+            ),
+            place,
+            server=speaks_for_others(raw),
+            day=_day(raw.received_ms),
+            packs=self._packs,
+        )
+        # "gdpr=0" says that a string of the European framework means nothing, which
+        # is believed only where the rules in force do not read one.
+        tcf_applies = (
+            claim is None
+            or claim.gdpr is None
+            or bool(claim.gdpr)
+            or any(pack.reads_tcf for pack in rules.packs)
+        )
+        readings = self._signals.read(raw, site, place=place, tcf_applies=tcf_applies)
+        return Assessment(tuple(readings), merge(readings), rules)
+
+
+def circumstances(raw: RawEvent, consent: ConsentState) -> list[str]:
+    """Return what restricts an event beside the visitor's choices."""
+    event = raw.event
+    flags = []
+    if any("prefetch" in raw.headers.get(name, "") for name in _PREFETCH_HEADERS):
+        flags.append("prefetch")
+    if raw.headers.get("save-data", "").strip().lower() == "on":
+        flags.append("save_data")
+    if event.automated:
+        flags.append("automated")
+    if isinstance(event, EmailOpen) and consent.statistics != "given":
+        flags.append("mail_unasked")
+    # A mail proxy calls itself a robot and still means that a person reads; a
+    # server's agent is the program it runs, not the visitor it speaks of.
+    if not speaks_for_others(raw) and is_robot(raw):
+        flags.append("robot")
+    return flags
+
+
+def _day(received_ms: int) -> str:
+    return datetime.fromtimestamp(received_ms / 1000, UTC).strftime("%Y-%m-%d")

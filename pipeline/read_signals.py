@@ -1,0 +1,253 @@
+"""
+What a request says about consent: every source in it, read and never merged here.
+
+A source that is there and cannot be read says "unknown" of every category and names
+its problem: it takes away what the others grant, and never adds to it. The strings
+themselves stay where they are.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from pipeline.clock import parse_time
+from pipeline.signals.browser_signals import read_browser
+from pipeline.signals.cmp_cookies import IAB_COOKIES, read_cookies
+from pipeline.signals.consent_mode import read_consent_mode
+from pipeline.signals.consent_objects import (
+    read_rudderstack,
+    read_segment,
+    read_snowplow,
+)
+from pipeline.signals.errors import SignalError
+from pipeline.signals.gpp import parse_gpp_sid, read_gpp
+from pipeline.signals.macros import is_absent
+from pipeline.signals.reading import Reading, SignalState
+from pipeline.signals.tcf import TcfRules, read_tcf
+from pipeline.signals.us_privacy import read_us_privacy
+from schemas.consent import ASKED, Category, ConsentClaim, state_of
+from schemas.policy import Policy
+from schemas.raw_event import RawEvent
+from schemas.site import Site
+
+_DAY_MS = 86_400_000
+_NO_CLAIM = ConsentClaim()
+_UNKNOWN: dict[str, SignalState] = dict.fromkeys(ASKED, "unknown")
+_TOO_YOUNG = frozenset({"under_13", "13_15"})
+
+
+class SignalReader:
+    """Reads what requests say as policy and site want it; one for each process."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Bind the reader to the policy's versions and to how long consent is good."""
+        self._policy = policy
+
+    def read(
+        self, raw: RawEvent, site: Site, *, place: str, tcf_applies: bool
+    ) -> list[Reading]:
+        """
+        Return one reading a source.
+
+        Args:
+            raw: the request's event, headers and consent cookies.
+            site: which consent managers it has, and how their ids translate.
+            place: where the request comes from, "US-CA", "DE" or "".
+            tcf_applies: False where a string of the European framework means
+                nothing: the request says `gdpr=0`, and its place agrees.
+
+        """
+        claim = raw.event.consent or _NO_CLAIM
+        texts = _texts(claim, raw, site)
+        readings = [
+            *self._own(claim, raw, site),
+            *_browser(claim, raw),
+            *_objects(claim, site),
+        ]
+        if tcf_applies:
+            readings += [self._tcf(text, raw, site) for text in texts("gdpr_consent")]
+        for text in texts("gpp"):
+            readings += self._gpp(text, claim, raw, site, place)
+        readings += [read_us_privacy(text) for text in texts("us_privacy")]
+        gcs, gcd = _present(claim.gcs), _present(claim.gcd)
+        if gcs or gcd:
+            readings.append(read_consent_mode(gcs, gcd))
+        if raw.cookies:
+            cookies = read_cookies(
+                raw.cookies,
+                cmps=site.consent_cookies,
+                mapping=site.consent_map,
+                now_ms=raw.received_ms,
+                revision=site.consent_revision,
+            )
+            readings += [self._aged(reading, raw) for reading in cookies]
+        return readings
+
+    def _own(self, claim: ConsentClaim, raw: RawEvent, site: Site) -> list[Reading]:
+        flags = _own_flags(claim, site)
+        updated_ms = _updated_ms(claim, raw)
+        states: dict[str, SignalState] = {}
+        problems: dict[str, None] = {}
+        for category in ASKED:
+            said = getattr(claim, category)
+            if said is None:
+                continue
+            states[category] = state = state_of(said)
+            if state == "given":
+                states[category], problem = self._grant(
+                    claim, category, updated_ms, raw
+                )
+                problems |= {problem: None} if problem else {}
+        if not states and not flags:
+            return []
+        return [
+            Reading(
+                claim.source, states, flags, claim.method, updated_ms, tuple(problems)
+            )
+        ]
+
+    def _grant(
+        self,
+        claim: ConsentClaim,
+        category: Category,
+        updated_ms: int | None,
+        raw: RawEvent,
+    ) -> tuple[SignalState, str]:
+        """Return what a claimed grant is worth, and what is wrong with it."""
+        if claim.method == "implied":
+            return "unknown", "implied"
+        version = claim.policy_version
+        if version is not None and self._policy.expires(version, category):
+            return "expired", "policy_version"
+        problem = self._wrong_time(updated_ms, raw)
+        return ("expired", problem) if problem else ("given", "")
+
+    def _aged(self, reading: Reading, raw: RawEvent) -> Reading:
+        """Hold a consent manager's grants to the same age as any other."""
+        problem = self._wrong_time(reading.updated_ms, raw)
+        if not problem:
+            return reading
+        states: dict[str, SignalState] = {
+            category: "expired" if state == "given" else state
+            for category, state in reading.states.items()
+        }
+        problems = tuple(dict.fromkeys([*reading.problems, problem]))
+        return replace(reading, states=states, problems=problems)
+
+    def _wrong_time(self, updated_ms: int | None, raw: RawEvent) -> str:
+        if updated_ms is None:
+            return ""
+        age = raw.received_ms - updated_ms
+        if age > self._policy.header.consent_valid_days * _DAY_MS:
+            return "too_old"
+        # A choice from the future is not a choice of this visitor's past.
+        return "in_future" if age < -_DAY_MS else ""
+
+    def _tcf(self, text: str, raw: RawEvent, site: Site) -> Reading:
+        try:
+            return read_tcf(text, now_ms=raw.received_ms, rules=self._rules(site))
+        except SignalError as error:
+            return Reading("tcf", _UNKNOWN, method="none", problems=(error.code,))
+
+    def _gpp(
+        self, text: str, claim: ConsentClaim, raw: RawEvent, site: Site, place: str
+    ) -> list[Reading]:
+        return read_gpp(
+            text,
+            gpp_sid=sections(claim),
+            place=place,
+            now_ms=raw.received_ms,
+            tcf_rules=self._rules(site),
+        )
+
+    def _rules(self, site: Site) -> TcfRules:
+        return TcfRules(
+            vendor_id=site.tcf_vendor or None,
+            purposes=site.tcf_purposes,
+            max_age_ms=self._policy.header.consent_valid_days * _DAY_MS,
+        )
+
+
+def sections(claim: ConsentClaim | None) -> tuple[int, ...]:
+    """Return the GPP sections that the request says are in force."""
+    if claim is None:
+        return ()
+    try:
+        return parse_gpp_sid(claim.gpp_sid)
+    except SignalError:
+        # Which section is in force is then decided as if nothing had been said:
+        # by the place, and without one by all that are there.
+        return ()
+
+
+def _own_flags(claim: ConsentClaim, site: Site) -> frozenset[str]:
+    flags = {"objection"} if claim.objection else set()
+    young = claim.age_band in _TOO_YOUNG
+    if claim.child or claim.coppa or young or site.child_directed:
+        flags.add("child")
+    return frozenset(flags)
+
+
+def _updated_ms(claim: ConsentClaim, raw: RawEvent) -> int | None:
+    if claim.updated_at is None:
+        return None
+    updated_ms = parse_time(claim.updated_at)
+    if raw.event.sent_at is None:
+        return updated_ms
+    # A sender whose clock is ahead would otherwise date its grants after a
+    # withdrawal that came later.
+    return updated_ms - max(0, parse_time(raw.event.sent_at) - raw.received_ms)
+
+
+def _browser(claim: ConsentClaim, raw: RawEvent) -> list[Reading]:
+    gpc = raw.headers.get("sec-gpc", "")
+    dnt = raw.headers.get("dnt", "")
+    return read_browser(
+        [gpc, "1" if raw.event.gpc or claim.gpc else ""],
+        [dnt, "1" if raw.event.dnt or claim.dnt else ""],
+    )
+
+
+def _objects(claim: ConsentClaim, site: Site) -> Iterable[Reading]:
+    if claim.categoryPreferences is not None:
+        yield read_segment(claim.categoryPreferences, site.consent_map)
+    if claim.allowedConsentIds is not None or claim.deniedConsentIds is not None:
+        yield read_rudderstack(
+            claim.allowedConsentIds or [],
+            claim.deniedConsentIds or [],
+            claim.provider or "",
+            claim.resolutionStrategy or "",
+            site.consent_map,
+        )
+    if claim.eventType is not None or claim.consentScopes is not None:
+        yield read_snowplow(
+            claim.eventType or "",
+            claim.basisForProcessing or "",
+            claim.consentScopes or [],
+            claim.consentVersion or "",
+            claim.gdprApplies,
+            site.consent_map,
+        )
+
+
+def _texts(
+    claim: ConsentClaim, raw: RawEvent, site: Site
+) -> Callable[[str], list[str]]:
+    """Return where the strings of a framework are: in the object, in cookies."""
+    reads_cookies = "iab" in site.consent_cookies
+
+    def texts(name: str) -> list[str]:
+        found = [getattr(claim, name)]
+        if reads_cookies:
+            found += [
+                value
+                for cookie, value in raw.cookies
+                if IAB_COOKIES.get(cookie) == name
+            ]
+        return list(dict.fromkeys(filter(None, map(_present, found))))
+
+    return texts
+
+
+def _present(text: str | None) -> str | None:
+    # A template that was not filled in says nothing, neither yes nor no.
+    return None if is_absent(text) else text
