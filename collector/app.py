@@ -36,6 +36,8 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
         settings.spool_seal_seconds,
         settings.spool_max_bytes,
     )
+    # Before anyone asks: a long list of withdrawals takes its time to read.
+    runtime.objections.look()
     async with Spool.running(folder.spool, runtime.headers, limits) as spool:
         app = web.Application(client_max_size=settings.max_body_bytes)
         desk = Desk(settings, runtime.doors)

@@ -192,7 +192,12 @@ def _entries(
         if visitor.id and said.denied:
             # As late as it can have been made: at its arrival.
             yield Entry(
-                raw.received_ms, choice.site, visitor.id, "withdrawn", said.denied
+                raw.received_ms,
+                choice.site,
+                visitor.id,
+                "withdrawn",
+                said.denied,
+                visitor.scope != "day",
             )
     if withdraws or not said.given:
         return
@@ -204,7 +209,8 @@ def _entries(
     # The day's pseudonym is one that only consent to statistics allows.
     for visitor in [*known, browser] if "statistics" in said.given else known:
         if visitor.id:
-            yield Entry(given_ms, choice.site, visitor.id, "given", said.given)
+            lasting = visitor.scope != "day"
+            yield Entry(given_ms, choice.site, visitor.id, "given", said.given, lasting)
 
 
 def _key(row: ConsentRow) -> str:

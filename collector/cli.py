@@ -29,6 +29,7 @@ from collector.folder import Folder, FolderError
 from collector.listen import ListenError
 from collector.supervise import CONFIGURATION_EXIT, run_serve
 from pipeline.ledger_heads import HeadsError
+from pipeline.objections import ObjectionsError
 from pipeline.salt import SaltError
 from schemas.ddl import DriftError
 from schemas.packs import PackError
@@ -42,6 +43,7 @@ _CONFIGURATION = (
     FolderError,
     HeadsError,
     ListenError,
+    ObjectionsError,
     PackError,
     PolicyError,
     SaltError,

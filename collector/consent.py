@@ -78,6 +78,8 @@ class ConsentDoor:
             return _refused(Verdict((taken,), taken, 400), headers)
         if taken.repeated:
             count("kastana_event_reasons_total", "repeated")
+        else:
+            count("kastana_choices_total", taken.row.event_state)
         return _json(self._answer(asked, taken), 202, headers)
 
     async def get(self, request: web.Request) -> web.Response:

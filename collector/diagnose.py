@@ -2,6 +2,7 @@
 `kastana doctor`: what is wrong with an installation, in words.
 """
 
+import os
 import shutil
 import stat
 import urllib.error
@@ -14,9 +15,12 @@ import msgspec
 from collector.assets import NAMES, AssetError, load_asset
 from collector.folder import Folder, FolderError
 from pipeline.clock import DAY_MS, now_ms
+from pipeline.ledger_heads import HeadsError, read_heads
 from pipeline.location import Locator
-from pipeline.minimise import TRANSFORM_NAMES
+from pipeline.minimise import Minimiser
+from pipeline.objections import MOST_ENTRIES, Objections, ObjectionsError
 from pipeline.salt import DaySalt, SaltError
+from schemas.packs import PackError, load_packs
 from schemas.policy import PolicyError, load_policy
 from schemas.site import SiteError, parse_sites
 
@@ -37,7 +41,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def diagnose(data: Path) -> list[Finding]:
     """Look at policy, tracker, data folder, secrets, sites, geo and processes."""
-    findings = [_policy(), _tracker()]
+    findings = [_policy(), _packs(), _tracker()]
     if not data.is_dir():
         words = f"{data} does not exist yet; `kastana serve` makes it"
         return [*findings, Finding("data folder", "warning", words)]
@@ -48,6 +52,8 @@ def diagnose(data: Path) -> list[Finding]:
         _secrets(folder),
         _salt(folder),
         _sites(folder),
+        _objections(folder),
+        _ledger(folder),
         _geo(folder),
         _spool(folder),
         _keeper(folder),
@@ -57,12 +63,21 @@ def diagnose(data: Path) -> list[Finding]:
 def _policy() -> Finding:
     try:
         policy = load_policy()
+        # What an edge does at its start; a salt is not read before an event.
+        Minimiser(policy, DaySalt(Path(os.devnull)))
     except PolicyError as error:
         return Finding("policy", "bad", str(error))
-    missing = [name for name in policy.transforms if name not in TRANSFORM_NAMES]
-    if missing:
-        return Finding("policy", "bad", f"no code for transforms {missing}")
     return Finding("policy", "good", f"version {policy.version}")
+
+
+def _packs() -> Finding:
+    try:
+        packs = load_packs()
+        packs.check_fields(load_policy().columns("events"))
+    except (PackError, PolicyError) as error:
+        return Finding("rule packs", "bad", str(error))
+    words = f"{len(packs.jurisdictions)} jurisdictions, newest of {packs.newest}"
+    return Finding("rule packs", "good", words)
 
 
 def _tracker() -> Finding:
@@ -117,6 +132,29 @@ def _sites(folder: Folder) -> Finding:
     except SiteError as error:
         return Finding("sites", "bad", str(error))
     return Finding("sites", "good", ", ".join(sorted(sites)))
+
+
+def _objections(folder: Folder) -> Finding:
+    objections = Objections(folder.objections)
+    try:
+        objections.look()
+    except ObjectionsError as error:
+        words = f"{error}: nothing is taken until that is mended"
+        return Finding("withdrawals", "bad", words)
+    if objections.count > MOST_ENTRIES * 9 // 10:
+        words = f"{objections.count} of at most {MOST_ENTRIES}: soon none are taken"
+        return Finding("withdrawals", "warning", words)
+    return Finding("withdrawals", "good", f"{objections.count} entries")
+
+
+def _ledger(folder: Folder) -> Finding:
+    try:
+        heads = read_heads(folder.heads)
+    except HeadsError as error:
+        return Finding("ledger", "bad", str(error))
+    if heads is None:
+        return Finding("ledger", "good", "no choice was recorded yet")
+    return Finding("ledger", "good", "`kastana consent verify` walks it")
 
 
 def _geo(folder: Folder) -> Finding:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable
 
 from aiohttp import web
@@ -19,11 +20,12 @@ from collector.listen import listening, until_told
 from collector.metrics import count, show
 from collector.runtime import Runtime, build
 from collector.sites import ensure_demo_site
-from pipeline.clock import now_ms
+from pipeline.clock import DAY_MS, now_ms
 from pipeline.erase import Eraser
 from pipeline.ledger import Ledger
 from pipeline.load import Loader
 from pipeline.migrate import migrate
+from pipeline.objections import ObjectionsError
 from pipeline.segment import make_folders, waiting_bytes
 from pipeline.store import Store, StoreUnavailable
 from pipeline.withdraw import Narrower
@@ -33,6 +35,7 @@ from schemas.settings import Settings
 _log = logging.getLogger("kastana.keeper")
 _LOAD_EVERY_S = 0.2
 _OPEN_AGAIN_S = 2.0
+_COMPACT_EVERY_S = 3600.0
 
 
 class Shelf:
@@ -127,7 +130,21 @@ def _close(shelf: Shelf) -> None:
         shelf.store.close()
 
 
+def _compact(runtime: Runtime) -> None:
+    """Forget withdrawals under pseudonyms of days that no row holds any more."""
+    days = runtime.policy.retention["identifier"].days
+    try:
+        dropped = runtime.objections.compact(now_ms() - days * DAY_MS)
+    except (ObjectionsError, OSError) as error:
+        # Nothing is lost: they are looked up all the same, and tried again.
+        _log.warning("withdrawals not compacted: %s", error)
+        return
+    if dropped:
+        _log.info("withdrawals forgotten with their pseudonyms: %d", dropped)
+
+
 async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
+    compacted = time.monotonic()
     while True:
         if shelf.loader is None or shelf.eraser is None:
             try:
@@ -150,6 +167,9 @@ async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
         show("kastana_objections_pending", erased.pending)
         oldest = now_ms() if erased.oldest_ms is None else erased.oldest_ms
         show("kastana_objections_oldest_seconds", (now_ms() - oldest) / 1000)
+        if time.monotonic() > compacted + _COMPACT_EVERY_S:
+            compacted = time.monotonic()
+            await asyncio.to_thread(_compact, runtime)
         await asyncio.sleep(_LOAD_EVERY_S)
 
 

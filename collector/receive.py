@@ -133,13 +133,23 @@ class Receiver:
 
     async def _purge(self, results: Sequence[Result], call: Call) -> None:
         """See to it that what was kept under a child's pseudonym goes."""
-        entries = {
-            Entry(call.received_ms, one.row.site, one.treatment.visitor.id, "child")
+        children = {
+            (one.row.site, one.treatment.visitor)
             for one in results
             if one.treatment.purge
         }
+        entries = [
+            Entry(
+                call.received_ms,
+                site,
+                visitor.id,
+                "child",
+                lasting=visitor.scope != "day",
+            )
+            for site, visitor in children
+        ]
         if entries:
-            await asyncio.to_thread(self._objections.append, list(entries))
+            await asyncio.to_thread(self._objections.append, entries)
 
     def _begin(self, verdict: Verdict) -> tuple[list[Result], list[Awaitable[bool]]]:
         """Part the new events from the repeated, whose first is waited for."""

@@ -114,11 +114,11 @@ def read_choice(choice: ConsentChoice, readings: Sequence[Reading]) -> Said | In
         return Said("ConsentWithdrawn", states, consent)
     if choice.categories is not None:
         words = "only a withdrawal names categories"
-        return Invalid("bad_format", words, "categories", site=choice.site)
+        return Invalid("bad_choice", words, "categories", site=choice.site)
     said = frozenset(states.values())
     words = _disagreement(choice.action, said)
     if words:
-        return Invalid("bad_format", words, "consent", site=choice.site)
+        return Invalid("bad_choice", words, "consent", site=choice.site)
     if choice.action == "refuse" and said <= _SILENT:
         states = dict.fromkeys(ASKED, "refused")
     event_state: EventState = "ConsentGiven" if "given" in said else "ConsentRefused"

@@ -4,7 +4,7 @@ Withdrawals and objections: one append-only file, shared by the edges and the ke
 Beside policy, geo data and salts it is the only thing an edge reads. A line is an
 entry of `pipeline/standing.py` with a number before it:
 
-    [7,1748781296789,"example.com","00f1a2b3c4d5e6f7","withdrawn",["statistics"]]
+    [7,1748781296789,"example.com","00f1a2b3c4d5e6f7","withdrawn",["statistics"],true]
 
 Invariants
 ----------
@@ -77,13 +77,19 @@ class _Line(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
     visitor: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
     kind: Kind
     categories: tuple[Category, ...]
+    lasting: bool = True
 
     @property
     def entry(self) -> Entry:
         """The line as an entry."""
         visitor_id = int(self.visitor, 16)
         return Entry(
-            self.time_ms, self.site, visitor_id, self.kind, tuple(self.categories)
+            self.time_ms,
+            self.site,
+            visitor_id,
+            self.kind,
+            tuple(self.categories),
+            self.lasting,
         )
 
 
@@ -233,10 +239,11 @@ class Objections:
 
     def compact(self, before_ms: int) -> int:
         """
-        Drop entries older than a time; return how many. For the keeper alone.
+        Drop entries of day's pseudonyms older than a time; return how many.
 
-        A pseudonym that no row holds any more needs no tombstone. The newest entry
-        stays, for its number.
+        For the keeper alone. A pseudonym of a day that no row holds any more needs no
+        tombstone; one of a token does for ever, since a token may come again and a
+        withdrawal does not lapse. The newest entry stays, for its number.
 
         Args:
             before_ms: ms since 1970 UTC.
@@ -251,9 +258,9 @@ class Objections:
                 reader.seek(0)
                 lines = reader.read(self._offset).splitlines(keepends=True)
             kept = [
-                line
-                for place, line in enumerate(lines, 1)
-                if place == len(lines) or _decode(line).time_ms >= before_ms
+                text
+                for place, text in enumerate(lines, 1)
+                if place == len(lines) or _is_needed(_decode(text), before_ms)
             ]
             if len(kept) < len(lines):
                 draft = self._path.with_name(f".{self._path.name}.draft")
@@ -354,9 +361,19 @@ class Objections:
 def _encode(number: int, entry: Entry) -> bytes:
     visitor = f"{entry.visitor_id:016x}"
     line = _Line(
-        number, entry.time_ms, entry.site, visitor, entry.kind, entry.categories
+        number,
+        entry.time_ms,
+        entry.site,
+        visitor,
+        entry.kind,
+        entry.categories,
+        entry.lasting,
     )
     return msgspec.json.encode(line) + b"\n"
+
+
+def _is_needed(line: _Line, before_ms: int) -> bool:
+    return line.lasting or line.time_ms >= before_ms
 
 
 def _decode(text: bytes) -> _Line:

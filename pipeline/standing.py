@@ -41,6 +41,7 @@ class Entry(msgspec.Struct, frozen=True):
             token, an address) has no place here.
         kind: what happened.
         categories: the categories it is about; none for `erased` and `child`.
+        lasting: False for a pseudonym of a day, which nobody has on the next.
 
     """
 
@@ -49,6 +50,7 @@ class Entry(msgspec.Struct, frozen=True):
     visitor_id: int
     kind: Kind
     categories: tuple[Category, ...] = ()
+    lasting: bool = True
 
     def __repr__(self) -> str:
         """Say nothing: a pseudonym is a mark of its visitor."""

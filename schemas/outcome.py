@@ -65,6 +65,7 @@ INVALID: dict[str, str] = {
     "repeated_key": "a query key is given twice",
     "unknown_site": "the site is not configured here",
     "origin_not_allowed": "the site does not allow events from this origin",
+    "bad_choice": "what a choice does and the states it leads to contradict each other",
     "bad_signature": "the link was not signed here",
     "too_large": "the body is larger than allowed",
     "unsupported_type": "the body is neither JSON nor of a type that could hold it",

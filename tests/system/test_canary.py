@@ -22,7 +22,6 @@ import lz4.block
 import pytest
 from backports import zstd
 
-from tests.gpp_strings import encode_gpp
 from tests.product import Product, wait_until
 from tests.tc_strings import encode_tc
 
@@ -50,7 +49,7 @@ TC_STRING = encode_tc(
     publisher_purpose_consents=range(1, 12),
     vendors_disclosed=(1, 77, 777),
 )
-GPP_STRING = encode_gpp({"usnat": {"SaleOptOut": 2, "PersonalDataConsents": 1}})
+GPP_STRING = "DBABLA~BVQqAAAAAgA.QA"
 CONSENT_ID = "canaryconsentid31337"
 CONSENT_COOKIES = "; ".join(
     [

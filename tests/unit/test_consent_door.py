@@ -218,8 +218,8 @@ async def test_content_type_is_not_believed(client: Client, kind: str) -> None:
         ({**GIVEN, "receipt": "pdf"}, "bad_format"),
         ({**GIVEN, "site": "other.example"}, "unknown_site"),
         ({**GIVEN, "occurred_at": 1}, "bad_time"),
-        ({**GIVE, "consent": {"statistics": False}}, "bad_format"),
-        ({**GIVEN, "categories": ["statistics"]}, "bad_format"),
+        ({**GIVE, "consent": {"statistics": False}}, "bad_choice"),
+        ({**GIVEN, "categories": ["statistics"]}, "bad_choice"),
     ],
 )
 async def test_bad(client: Client, body: Any, code: str) -> None:

@@ -57,7 +57,7 @@ def test_labels_are_words_from_closed_lists() -> None:
     labels = {label for about in DECLARED.values() for label in about["labels"]}
     sent = {name for kind in EVENT_TYPES.values() for name in kind.__struct_fields__}
 
-    assert {"door", "status", "outcome", "reason", "type"} == labels
+    assert {"door", "status", "outcome", "reason", "state", "type"} == labels
     assert {"door", "outcome"} == labels & (sent | set(Row.__struct_fields__))
 
 

@@ -16,7 +16,7 @@ from schemas.consent import Category
 
 SITE = "example.com"
 VISITOR = 0x00F1A2B3C4D5E6F7
-LINE = b'[1,1000,"example.com","00f1a2b3c4d5e6f7","withdrawn",["statistics"]]\n'
+LINE = b'[1,1000,"example.com","00f1a2b3c4d5e6f7","withdrawn",["statistics"],true]\n'
 
 
 def entry(
@@ -24,10 +24,11 @@ def entry(
     kind: Kind = "withdrawn",
     *categories: Category,
     visitor_id: int = VISITOR,
+    lasting: bool = True,
 ) -> Entry:
     """Return an entry; a withdrawal of statistics unless said otherwise."""
     named = categories or (("statistics",) if kind in ("withdrawn", "given") else ())
-    return Entry(time_ms, SITE, visitor_id, kind, named)
+    return Entry(time_ms, SITE, visitor_id, kind, named, lasting)
 
 
 def withdrawn(objections: Objections, visitor_id: int = VISITOR) -> bool:
@@ -56,7 +57,7 @@ def test_form(path: Path) -> None:
     Objections(path).append([entry(), entry(2000, "erased")])
 
     assert (
-        LINE + b'[2,2000,"example.com","00f1a2b3c4d5e6f7","erased",[]]\n'
+        LINE + b'[2,2000,"example.com","00f1a2b3c4d5e6f7","erased",[],true]\n'
         == path.read_bytes()
     )
     assert 0o600 == path.stat().st_mode & 0o777
@@ -156,7 +157,8 @@ def test_a_line_counts_once_it_is_whole(path: Path) -> None:
         LINE.replace(b"[1,", b"[2,").replace(b'"statistics"', b""),
         LINE.replace(b"[1,", b"[2,").replace(b"statistics", b"essential"),
         LINE.replace(b"[1,", b"[2,").replace(b"withdrawn", b"erased"),
-        LINE.replace(b"[1,", b"[2,").replace(b"]]", b"],7]"),
+        LINE.replace(b"[1,", b"[2,").replace(b"true]", b"true,7]"),
+        LINE.replace(b"[1,", b"[2,").replace(b"true]", b"7]"),
     ],
 )
 def test_damage_stops_everything(path: Path, line: bytes) -> None:
@@ -301,7 +303,9 @@ def test_many_writers(path: Path) -> None:
 def test_compacted(path: Path) -> None:
     """Old entries go, numbers stay, the newest stays for its number."""
     objections, other = Objections(path), Objections(path)
-    objections.append([entry(time, visitor_id=time) for time in (10, 20, 30, 5)])
+    objections.append(
+        [entry(time, visitor_id=time, lasting=False) for time in (10, 20, 30, 5)]
+    )
     other.look()
 
     assert 2 == objections.compact(25)
@@ -316,6 +320,15 @@ def test_compacted(path: Path) -> None:
     assert withdrawn(objections, 40)
     assert 5 == objections.last
     assert 0 == objections.compact(0)
+
+
+def test_a_withdrawal_does_not_lapse(path: Path) -> None:
+    """Under a token, which may come again at any time, it is kept for ever."""
+    objections = Objections(path)
+    objections.append([entry(10, visitor_id=1), entry(20, visitor_id=2)])
+
+    assert 0 == objections.compact(10**12)
+    assert withdrawn(objections, 1)
 
 
 def test_compacted_while_another_waits_for_the_lock(path: Path) -> None:
@@ -343,7 +356,7 @@ def test_entries_after_a_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Whatever number was done last, what follows is found, bounded, in order."""
     monkeypatch.setattr(pipeline.objections, "_SEARCH_BYTES", 100)
     objections = Objections(path)
-    objections.append([entry(n, visitor_id=n) for n in range(1, 201)])
+    objections.append([entry(n, visitor_id=n, lasting=False) for n in range(1, 201)])
     objections.compact(50)
 
     assert 151 == objections.count
