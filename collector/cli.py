@@ -5,158 +5,51 @@ Exit codes: 0 done, 1 the answer is no (a check failed), 2 wrong usage, 69 the
 keeper or the store cannot be reached, 78 the configuration is wrong.
 """
 
-import asyncio
-import os
-import sys
-from collections.abc import Callable, Coroutine
-from pathlib import Path
-from typing import Any, TypeVar
+from collector.options import LazyGroup
 
-import click
-import uvloop
+# Where the commands are: each module is loaded when its command is called, since
+# most of them need little of what the others do.
+_ELSEWHERE = {
+    "doctor": "collector.commands_doctor:doctor",
+    "edge": "collector.commands_serve:edge",
+    "explain": "collector.commands_explain:explain",
+    "keeper": "collector.commands_serve:keeper",
+    "policy": "collector.commands_policy:policy",
+    "query": "collector.commands_read:query",
+    "serve": "collector.commands_serve:serve",
+    "site": "collector.commands_site:site",
+    "sql": "collector.commands_read:sql",
+    "version": "collector.commands_read:version",
+}
 
-from collector import (
-    commands_consent,
-    commands_decide,
-    commands_link,
-    commands_policy,
-    commands_read,
-    commands_receipt,
-    commands_site,
-    logs,
+
+cli = LazyGroup(
+    "kastana",
+    _ELSEWHERE,
+    "Kastana: analytics that can prove what it does with people's data.",
 )
-from collector.folder import Folder, FolderError
-from collector.listen import ListenError
-from collector.supervise import CONFIGURATION_EXIT, run_serve
-from pipeline.ledger_heads import HeadsError
-from pipeline.objections import ObjectionsError
-from pipeline.salt import SaltError
-from schemas.ddl import DriftError
-from schemas.packs import PackError
-from schemas.policy import PolicyError
-from schemas.settings import Settings, SettingsError, descriptions, load_settings
-
-F = TypeVar("F", bound=Callable[..., Any])
-# What an operator must mend before a process can work.
-_CONFIGURATION = (
-    DriftError,
-    FolderError,
-    HeadsError,
-    ListenError,
-    ObjectionsError,
-    PackError,
-    PolicyError,
-    SaltError,
+cli.add_command(
+    LazyGroup(
+        "consent",
+        {
+            "decide": "collector.commands_decide:decide",
+            "decode": "collector.commands_decide:decode",
+            "receipt": "collector.commands_receipt:receipt",
+            "verify": "collector.commands_verify:verify_command",
+        },
+        "What consent strings say, what follows, and the ledger of choices.",
+    )
 )
-
-
-class ConfigurationError(click.ClickException):
-    """The configuration is wrong; starting again would not help."""
-
-    exit_code = CONFIGURATION_EXIT
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
-    """Kastana: analytics that can prove what it does with people's data."""
-
-
-def _settings_options(command: F) -> F:
-    """Give a command one option for every setting."""
-    for name, (text, default) in reversed(descriptions().items()):
-        shown = ",".join(default) if isinstance(default, tuple) else default
-        command = click.option(
-            "--" + name.replace("_", "-"),
-            name,
-            help=f"{text}. [default: {shown}]" if shown != "" else f"{text}.",
-            metavar=type(default).__name__.upper().replace("STR", "TEXT"),
-        )(command)
-    return click.option(
-        "--config",
-        type=click.Path(dir_okay=False, path_type=Path),
-        envvar="KASTANA_CONFIG",
-        help="Settings file, TOML.",
-    )(command)
-
-
-@cli.command()
-@_settings_options
-def serve(config: Path | None, **options: str | None) -> None:
-    """Run everything on this machine: edges, keeper, embedded ClickHouse."""
-    settings, folder = _prepare(config, options)
-    arguments = [] if config is None else ["--config", str(config)]
-    for name, value in options.items():
-        if value is not None:
-            arguments += ["--" + name.replace("_", "-"), value]
-    sys.exit(_run(lambda: run_serve(settings, folder, arguments)))
-
-
-@cli.command()
-@_settings_options
-def edge(config: Path | None, **options: str | None) -> None:
-    """Run one public process: receives, minimises, spools; reads nothing."""
-    settings, folder = _prepare(config, options)
-    from collector.app import run_edge  # noqa: PLC0415 - metrics need their folder first
-
-    _run(lambda: run_edge(settings, folder))
-
-
-@cli.command()
-@_settings_options
-def keeper(config: Path | None, **options: str | None) -> None:
-    """Run the store's owner: loads segments, answers queries, shows metrics."""
-    settings, folder = _prepare(config, options)
-    from collector.keeper import run_keeper  # noqa: PLC0415 - metrics need their folder first
-
-    _run(lambda: run_keeper(settings, folder))
-
-
-def _prepare(config: Path | None, options: dict[str, Any]) -> tuple[Settings, Folder]:
-    given = dict(options)
-    for name in ("geo_databases", "trusted_proxies"):
-        if isinstance(given.get(name), str):
-            given[name] = [part for part in given[name].split(",") if part]
-    try:
-        settings = load_settings(config, os.environ, given)
-        folder = Folder(Path(settings.data))
-    except (SettingsError, FolderError) as error:
-        raise ConfigurationError(str(error)) from None
-    logs.set_up(settings.log_level)
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder.metrics))
-    # The embedded engine's client writes what it inserts to a temporary file
-    # first: rows belong under the data folder, not in a folder others can list.
-    os.environ["TMPDIR"] = str(folder.scratch)
-    return settings, folder
-
-
-def _run(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
-    try:
-        return uvloop.run(_guarded(main)) or 0
-    except KeyboardInterrupt:
-        return 130
-
-
-async def _guarded(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int | None:
-    logs.watch(asyncio.get_running_loop())
-    try:
-        return await main()
-    except _CONFIGURATION as error:
-        raise ConfigurationError(str(error)) from None
-
-
-cli.add_command(commands_policy.policy)
-cli.add_command(commands_site.site)
-commands_site.link.add_command(commands_link.withdraw)
-cli.add_command(commands_site.link)
-commands_consent.consent.add_command(commands_decide.decode)
-commands_consent.consent.add_command(commands_decide.decide)
-commands_consent.consent.add_command(commands_receipt.receipt)
-cli.add_command(commands_consent.consent)
-cli.add_command(commands_read.sql)
-cli.add_command(commands_read.query)
-cli.add_command(commands_read.explain)
-cli.add_command(commands_read.doctor)
-cli.add_command(commands_read.version)
+cli.add_command(
+    LazyGroup(
+        "link",
+        {
+            "sign": "collector.commands_link:sign",
+            "withdraw": "collector.commands_link:withdraw",
+        },
+        "Signed links for e-mails.",
+    )
+)
 
 
 def main() -> None:

@@ -1,14 +1,12 @@
-"""`kastana sql`, `query`, `explain`, `doctor`, `version`: what only reads."""
+"""`kastana sql`, `query`, `version`: what asks the keeper, and who we are."""
 
-import os
 import re
 import sys
 import urllib.error
 import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
-from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import click
 import orjson
@@ -16,15 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from collector.diagnose import diagnose
-from collector.explain import ExplainError
-from collector.explain import explain as explain_record
 from collector.folder import Folder, FolderError
 from collector.options import F, Unreachable, data_option, open_folder
-from collector.runtime import build
 from pipeline.queries import load_views
-from pipeline.salt import SaltError
-from schemas.settings import SettingsError, load_settings
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -76,58 +68,6 @@ def query(  # noqa: PLR0913 - one parameter an option
         "end": _day(end, today),
     }
     _ask(open_folder(data), "/query", content, fmt)
-
-
-@click.command()
-@click.argument("file", type=click.File("rb"))
-@data_option
-@click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="KASTANA_CONFIG",
-    help="Settings file of the server, TOML.",
-)
-@click.option("--why", is_flag=True, help="Every step of each decision.")
-def explain(file: IO[bytes], data: str, config: Path | None, *, why: bool) -> None:
-    """
-    Tell what would become of captured requests; nothing is stored.
-
-    FILE (or -) holds one JSON object a line: method, target, headers as
-    [[name, value], …], body or body_b64, optionally peer and ts.
-    """
-    folder = open_folder(data)
-    try:
-        settings = load_settings(config, os.environ, {"data": data})
-        doors = build(settings, folder).doors
-    except (SettingsError, FolderError, SaltError) as error:
-        raise click.ClickException(str(error)) from None
-    bad = False
-    for line in file:
-        if not line.strip():
-            continue
-        try:
-            told = explain_record(orjson.loads(line), doors, why=why)
-        except (ExplainError, orjson.JSONDecodeError) as error:
-            bad = True
-            words = str(error) if isinstance(error, ExplainError) else "not JSON"
-            told = {"error": {"code": "bad_record", "message": words, "field": ""}}
-        click.echo(orjson.dumps(told))
-    sys.exit(1 if bad else 0)
-
-
-@click.command()
-@data_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def doctor(data: str, *, as_json: bool) -> None:
-    """Check the installation; say in words what is wrong. Exit 1 if anything is."""
-    findings = diagnose(Path(data))
-    for finding in findings:
-        if as_json:
-            click.echo(orjson.dumps(finding.as_object()))
-        else:
-            mark = {"good": "✓", "warning": "!", "bad": "✗"}[finding.state]
-            click.echo(f"{mark} {finding.what}: {finding.words}")
-    sys.exit(1 if any(finding.state == "bad" for finding in findings) else 0)
 
 
 @click.command()

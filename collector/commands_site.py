@@ -1,18 +1,13 @@
-"""`kastana site` and `kastana link`."""
+"""`kastana site`: whose events are accepted, and under which rules."""
 
 import click
 import msgspec
 import orjson
 
-from collector.folder import FolderError
-from collector.links import Link, LinkError, sign_link
 from collector.options import data_option, open_folder
 from collector.sites import editing, host_name
 from schemas.packs import load_packs
-from schemas.settings import Settings
 from schemas.site import Site, SiteError, make_site, parse_sites
-
-_CONSENT = ("preference", "statistics", "marketing", "precise_location")
 
 
 @click.group()
@@ -150,56 +145,6 @@ def remove(name: str, data: str) -> None:
                 raise click.ClickException(f"no site {name!r}")
     except SiteError as error:
         raise click.ClickException(str(error)) from None
-
-
-@click.group()
-def link() -> None:
-    """Signed links for e-mails."""
-
-
-@link.command()
-@click.argument("target")
-@data_option
-@click.option("--site", "site_name", required=True, help="Site the click belongs to.")
-@click.option("--mailing", default="", help="Name of the mailing.")
-@click.option(
-    "--recipient", default="", help="Opaque token of the recipient; never an address."
-)
-@click.option(
-    "--consent",
-    multiple=True,
-    type=click.Choice(["none", *_CONSENT]),
-    help="What the recipient consented to; may be repeated. "
-    "Without it consent is unknown.",
-)
-@click.option(
-    "--public-url",
-    envvar="KASTANA_PUBLIC_URL",
-    default=Settings().base_url,
-    show_default=True,
-    help="How mails reach the collector.",
-)
-def sign(  # noqa: PLR0913 - one parameter an option
-    target: str,
-    data: str,
-    site_name: str,
-    mailing: str,
-    recipient: str,
-    consent: tuple[str, ...],
-    public_url: str,
-) -> None:
-    """Print the link that counts a click and leads to TARGET."""
-    folder = open_folder(data)
-    if "@" in recipient:
-        raise click.UsageError("--recipient must be a token, not an e-mail address")
-    given = [word for word in consent if word != "none"] if consent else None
-    content = {"t": target, "m": mailing, "r": recipient, "c": given}
-    try:
-        content["s"] = host_name(site_name)
-        signed = sign_link(msgspec.convert(content, Link), folder.secret("link.key"))
-    except (LinkError, SiteError, FolderError, msgspec.ValidationError) as error:
-        raise click.UsageError(str(error)) from None
-    click.echo(f"{public_url.rstrip('/')}/r/{signed}")
 
 
 def _words(given: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,7 @@
 """Options that several commands share, and how they end when something is wrong."""
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -21,6 +22,38 @@ def data_option(command: F) -> F:
         show_default=True,
         help="Data folder of the server.",
     )(command)
+
+
+class LazyGroup(click.Group):
+    """A group of commands whose modules are loaded when they are called for."""
+
+    def __init__(self, name: str, elsewhere: Mapping[str, str], about: str) -> None:
+        """
+        Name the commands.
+
+        Args:
+            name: the group's name.
+            elsewhere: `module:attribute` of each command, by its name.
+            about: what the group is, for its help.
+
+        """
+        names = ["-h", "--help"]
+        super().__init__(
+            name, help=about, context_settings={"help_option_names": names}
+        )
+        self._elsewhere = elsewhere
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        return sorted([*super().list_commands(ctx), *self._elsewhere])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, None if there is none of this name."""
+        if cmd_name not in self._elsewhere:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._elsewhere[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
 
 
 class Unreachable(click.ClickException):

@@ -5,10 +5,12 @@ Which packs are in force is known first, since a signal may mean nothing under s
 of them. Pure, but for the packs that are read at the start.
 """
 
+import functools
 from datetime import UTC, datetime
 
 import msgspec
 
+from pipeline.clock import DAY_MS
 from pipeline.enrich import is_robot, speaks_for_others
 from pipeline.gate import Rules
 from pipeline.jurisdiction import Declared, choose
@@ -78,7 +80,7 @@ class Assessor:
             ),
             place,
             server=speaks_for_others(raw),
-            day=_day(raw.received_ms),
+            day=_day(raw.received_ms // DAY_MS),
             packs=self._packs,
         )
         # "gdpr=0" says that a string of the European framework means nothing, which
@@ -112,5 +114,6 @@ def circumstances(raw: RawEvent, consent: ConsentState) -> list[str]:
     return flags
 
 
-def _day(received_ms: int) -> str:
-    return datetime.fromtimestamp(received_ms / 1000, UTC).strftime("%Y-%m-%d")
+@functools.lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    return datetime.fromtimestamp(number * DAY_MS / 1000, UTC).strftime("%Y-%m-%d")

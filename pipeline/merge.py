@@ -28,12 +28,10 @@ def merge(readings: Iterable[Reading]) -> ConsentState:
     readings = list(readings)
     if not readings:
         return NOTHING
+    if len(readings) == 1:
+        return _alone(readings[0])
     states = {category: _lowest(category, readings) for category in ASKED}
-    granting = [
-        reading
-        for reading in readings
-        if any(reading.states.get(category) == "given" for category in ASKED)
-    ]
+    granting = [reading for reading in readings if _grants(reading)]
     times = [reading.updated_ms for reading in granting]
     known = [time for time in times if time is not None]
     return ConsentState(
@@ -86,6 +84,25 @@ def add_flags(consent: ConsentState, flags: Iterable[str]) -> ConsentState:
         problems=consent.problems,
         given_ms=consent.given_ms,
     )
+
+
+def _alone(reading: Reading) -> ConsentState:
+    """Return what one source says, as merging it with no other would."""
+    states = reading.states
+    return ConsentState(
+        states.get("preference", "unknown"),
+        states.get("statistics", "unknown"),
+        states.get("marketing", "unknown"),
+        states.get("precise_location", "unknown"),
+        tuple(sorted(reading.flags)),
+        (reading.source,),
+        tuple(sorted(f"{reading.source}:{what}" for what in set(reading.problems))),
+        reading.updated_ms if _grants(reading) else None,
+    )
+
+
+def _grants(reading: Reading) -> bool:
+    return any(reading.states.get(category) == "given" for category in ASKED)
 
 
 def _lowest(category: Category, readings: list[Reading]) -> State:

@@ -89,6 +89,7 @@ def tc_strings() -> dict[str, str]:
     restricted = [
         (purpose, 1, range(purpose, 1100, 37)) for purpose in range(2, 12)
     ] * 2
+    more = set(range(1, 2600, 3)) | {2600}
     choice = {"purpose_consents": range(1, 12), "publisher_purpose_consents": ()}
     bomb = number(65535, 16) + "1" + number(MAX_RANGES, 12)
     bomb += entry(1, 65535) * MAX_RANGES + "0" * 29
@@ -107,6 +108,13 @@ def tc_strings() -> dict[str, str]:
             vendor_legitimate_interests=many,
             vendors_disclosed=many,
             vendors_allowed=many,
+        ),
+        "1,800 characters, bit by bit": encode_tc(
+            **choice,
+            vendor_consents=more,
+            vendor_legitimate_interests=more,
+            vendors_disclosed=more,
+            vendors_allowed=more,
         ),
         "600 entries of restrictions": encode_tc(
             **choice, vendor_consents=many, publisher_restrictions=restricted

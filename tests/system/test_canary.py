@@ -418,8 +418,8 @@ def test_no_metric_holds_a_canary(canaried: Product) -> None:
 def test_no_column_of_clickhouse_holds_a_canary(canaried: Product) -> None:
     """Every column of every table and system log is read back, and clean."""
     tables = canaried.sql(
-        "SELECT database, name FROM system.tables WHERE database = 'kastana' "
-        "OR (database = 'system' AND name LIKE '%_log')"
+        "SELECT database, name FROM system.tables WHERE engine != 'View' "
+        "AND (database = 'kastana' OR (database = 'system' AND name LIKE '%_log'))"
     )
     assert {"events", "counts"} <= {table["name"] for table in tables}
     for table in tables:

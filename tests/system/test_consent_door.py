@@ -274,7 +274,9 @@ def test_no_metric_holds_a_canary(door: Product) -> None:
 
 def test_no_column_holds_a_canary(door: Product) -> None:
     """Every column of every table is read back, and clean."""
-    tables = door.sql("SELECT name FROM system.tables WHERE database = 'kastana'")
+    tables = door.sql(
+        "SELECT name FROM system.tables WHERE database = 'kastana' AND engine != 'View'"
+    )
     assert {"events", "counts", "consents"} <= {table["name"] for table in tables}
     for table in tables:
         statement = f"SELECT * FROM kastana.{table['name']}"  # noqa: S608 - our names

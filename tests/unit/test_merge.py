@@ -86,6 +86,12 @@ def test_one_more_source_never_gives(before: list[Reading], more: Reading) -> No
             assert RANK.index(now) <= RANK.index(was)
 
 
+@given(readings)
+def test_one_source_is_as_that_source_twice(one: Reading) -> None:
+    """The short way for a single source leads to the same."""
+    assert merge([one]) == merge([one, one])
+
+
 @given(st.lists(readings, max_size=5))
 def test_order_makes_no_difference(some: list[Reading]) -> None:
     """Order makes no difference."""

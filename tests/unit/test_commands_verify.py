@@ -8,8 +8,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-import collector.commands_consent
-from collector.commands_consent import consent
+import collector.commands_verify
+from collector.commands_verify import verify_command
 from collector.folder import Folder
 from collector.options import Unreachable
 from pipeline.clock import now_ms
@@ -31,7 +31,7 @@ def keeper(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kee
         assert path == "/sql"
         return store.read(content["sql"], content["format"], content["parameters"], {})
 
-    monkeypatch.setattr(collector.commands_consent, "call_keeper", call)
+    monkeypatch.setattr(collector.commands_verify, "call_keeper", call)
     made = Keeper(store, tmp_path / "data")
     made.now_ms = now_ms()
     return made
@@ -39,8 +39,8 @@ def keeper(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kee
 
 def run(keeper: Keeper, *arguments: str) -> Result:
     """Run the command on the keeper's folder."""
-    words = ["verify", "--data", str(keeper.root), *arguments]
-    return CliRunner().invoke(consent, words)
+    words = ["--data", str(keeper.root), *arguments]
+    return CliRunner().invoke(verify_command, words)
 
 
 def test_whole(keeper: Keeper) -> None:
@@ -110,7 +110,7 @@ def test_one_site(keeper: Keeper) -> None:
 @pytest.mark.parametrize("page", [1, 2, 3, 4, 5, 100])
 def test_pages(keeper: Keeper, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
     """However many are asked for at a time: each is read once, ties together."""
-    module = collector.commands_consent
+    module = collector.commands_verify
     sql = module._RECORDS.replace(f"LIMIT {module._PAGE} ", f"LIMIT {page} ")
     assert sql != module._RECORDS or page == module._PAGE
     monkeypatch.setattr(module, "_RECORDS", sql)
@@ -165,7 +165,7 @@ def test_cannot_be_read(
     def away(*_: object) -> tuple[bytes, str]:
         raise error
 
-    monkeypatch.setattr(collector.commands_consent, "call_keeper", away)
+    monkeypatch.setattr(collector.commands_verify, "call_keeper", away)
     done = run(keeper)
 
     assert 69 == done.exit_code
@@ -174,7 +174,7 @@ def test_cannot_be_read(
 
 def test_nobody_there(tmp_path: Path) -> None:
     """Without a keeper the command ends with 69."""
-    done = CliRunner().invoke(consent, ["verify", "--data", str(tmp_path)])
+    done = CliRunner().invoke(verify_command, ["--data", str(tmp_path)])
 
     assert 69 == done.exit_code
 

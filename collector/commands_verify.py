@@ -1,4 +1,4 @@
-"""`kastana consent`: the ledger of consent choices, looked at from the command line."""
+"""`kastana consent verify`: is the ledger of choices whole?"""
 
 import sys
 from collections.abc import Iterator
@@ -42,12 +42,7 @@ _RECORDS: Final = (
 )
 
 
-@click.group()
-def consent() -> None:
-    """Prove which consent choices were made, and look at what is read from them."""
-
-
-@consent.command("verify")
+@click.command("verify")
 @data_option
 @click.option("--site", default="", help="Only this site. [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

@@ -1,0 +1,125 @@
+"""`kastana serve`, `edge` and `keeper`: the processes."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import uvloop
+
+from collector import logs
+from collector.folder import Folder, FolderError
+from collector.listen import ListenError
+from collector.supervise import CONFIGURATION_EXIT, run_serve
+from pipeline.ledger_heads import HeadsError
+from pipeline.objections import ObjectionsError
+from pipeline.salt import SaltError
+from schemas.ddl import DriftError
+from schemas.packs import PackError
+from schemas.policy import PolicyError
+from schemas.settings import Settings, SettingsError, descriptions, load_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+# What an operator must mend before a process can work.
+_CONFIGURATION = (
+    DriftError,
+    FolderError,
+    HeadsError,
+    ListenError,
+    ObjectionsError,
+    PackError,
+    PolicyError,
+    SaltError,
+)
+
+
+class ConfigurationError(click.ClickException):
+    """The configuration is wrong; starting again would not help."""
+
+    exit_code = CONFIGURATION_EXIT
+
+
+def _settings_options(command: F) -> F:
+    """Give a command one option for every setting."""
+    for name, (text, default) in reversed(descriptions().items()):
+        shown = ",".join(default) if isinstance(default, tuple) else default
+        command = click.option(
+            "--" + name.replace("_", "-"),
+            name,
+            help=f"{text}. [default: {shown}]" if shown != "" else f"{text}.",
+            metavar=type(default).__name__.upper().replace("STR", "TEXT"),
+        )(command)
+    return click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="KASTANA_CONFIG",
+        help="Settings file, TOML.",
+    )(command)
+
+
+@click.command()
+@_settings_options
+def serve(config: Path | None, **options: str | None) -> None:
+    """Run everything on this machine: edges, keeper, embedded ClickHouse."""
+    settings, folder = _prepare(config, options)
+    arguments = [] if config is None else ["--config", str(config)]
+    for name, value in options.items():
+        if value is not None:
+            arguments += ["--" + name.replace("_", "-"), value]
+    sys.exit(_run(lambda: run_serve(settings, folder, arguments)))
+
+
+@click.command()
+@_settings_options
+def edge(config: Path | None, **options: str | None) -> None:
+    """Run one public process: receives, minimises, spools; reads nothing."""
+    settings, folder = _prepare(config, options)
+    from collector.app import run_edge  # noqa: PLC0415 - metrics need their folder first
+
+    _run(lambda: run_edge(settings, folder))
+
+
+@click.command()
+@_settings_options
+def keeper(config: Path | None, **options: str | None) -> None:
+    """Run the store's owner: loads segments, answers queries, shows metrics."""
+    settings, folder = _prepare(config, options)
+    from collector.keeper import run_keeper  # noqa: PLC0415 - metrics need their folder first
+
+    _run(lambda: run_keeper(settings, folder))
+
+
+def _prepare(config: Path | None, options: dict[str, Any]) -> tuple[Settings, Folder]:
+    given = dict(options)
+    for name in ("geo_databases", "trusted_proxies"):
+        if isinstance(given.get(name), str):
+            given[name] = [part for part in given[name].split(",") if part]
+    try:
+        settings = load_settings(config, os.environ, given)
+        folder = Folder(Path(settings.data))
+    except (SettingsError, FolderError) as error:
+        raise ConfigurationError(str(error)) from None
+    logs.set_up(settings.log_level)
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder.metrics))
+    # The embedded engine's client writes what it inserts to a temporary file
+    # first: rows belong under the data folder, not in a folder others can list.
+    os.environ["TMPDIR"] = str(folder.scratch)
+    return settings, folder
+
+
+def _run(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
+    try:
+        return uvloop.run(_guarded(main)) or 0
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _guarded(main: Callable[[], Coroutine[Any, Any, int | None]]) -> int | None:
+    logs.watch(asyncio.get_running_loop())
+    try:
+        return await main()
+    except _CONFIGURATION as error:
+        raise ConfigurationError(str(error)) from None
