@@ -187,6 +187,13 @@ def _entries(
     browser: Visitor,
 ) -> Iterator[Entry]:
     """Yield what events will be held against, for each pseudonym of who chose."""
+    if "child" in said.consent.flags:
+        for visitor in [*known, browser]:
+            if visitor.id:
+                lasting = visitor.scope != "day"
+                yield Entry(
+                    raw.received_ms, choice.site, visitor.id, "child", lasting=lasting
+                )
     withdraws = choice.action == "withdraw"
     for visitor in [*known, browser] if withdraws else known:
         if visitor.id and said.denied:

@@ -50,7 +50,8 @@ def verify_command(data: str, site: str, *, as_json: bool) -> None:
     """
     Check that no record of the ledger was changed, added or removed.
 
-    Exit 0 if the ledger is whole, 1 if it is not, 69 if it could not be read.
+    Exit 0 if the ledger is whole, 1 if it is not or that cannot be told, 69 if it
+    could not be read.
     """
     folder = open_folder(data)
     policy = load_policy()
@@ -68,7 +69,9 @@ def verify_command(data: str, site: str, *, as_json: bool) -> None:
         click.echo(orjson.dumps(_as_object(result)))
     else:
         _tell(result)
-    sys.exit(0 if result.intact else 1)
+    # Without the file an end that is missing cannot be seen: that is not "whole".
+    unproved = result.records > 0 and not result.heads
+    sys.exit(1 if unproved or not result.intact else 0)
 
 
 def _records(folder: Folder, site: str) -> Iterator[dict[str, Any]]:
@@ -111,10 +114,10 @@ def _as_object(result: VerifyResult) -> dict[str, Any]:
 
 def _tell(result: VerifyResult) -> None:
     if not result.heads:
-        click.echo("! heads.json is not there: a missing end would not be seen")
+        click.echo("✗ heads.json is not there: a missing end would not be seen")
     for one in result.breaks:
         click.echo(f"✗ {_place(one)}: {_MEANING[one.kind]} ({one.kind})")
-    if result.intact:
+    if result.intact and (result.heads or not result.records):
         read = f"{result.records} records in {result.chains} chains"
         click.echo(f"✓ the ledger is whole: {read}")
 

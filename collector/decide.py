@@ -3,16 +3,17 @@ What would be decided from signals and circumstances that someone states: one li
 `kastana consent decide`. The path is the collector's own; nothing is stored.
 """
 
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
+from msgspec import Meta
 
-from collector.decode import CONSENT_KEYS, consent_pair
+from collector.decode import CONSENT_KEYS, consent_pair, filled
 from pipeline.assess import Assessor, circumstances
 from pipeline.clock import TimeError, now_ms, parse_time
 from pipeline.gate import Rules, decide, why
 from pipeline.merge import add_flags, withdraw
-from schemas.consent import CATEGORIES, FLAGS, Category, ConsentState, Place, Time
+from schemas.consent import CATEGORIES, FLAGS, Category, ConsentState, Time
 from schemas.event import AnyEvent
 from schemas.outcome import Grant
 from schemas.packs import load_packs
@@ -34,7 +35,7 @@ _REQUIRED: dict[str, dict[str, Any]] = {
 class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The circumstances of a request; each has the default of a plain page view."""
 
-    place: Place | Literal[""] = ""
+    place: Annotated[str, Meta(pattern=r"^([A-Z]{2}(-[A-Z0-9]{1,3})?)?\Z")] = ""
     event: str = "page_view"
     category: Category | None = None
     door: Literal["script", "pixel", "redirect", "server"] = "script"
@@ -115,7 +116,7 @@ def _line(content: object) -> Line:
         }
         line["consent"] = {**line.get("consent", {}), **pairs}
     converted: Line = _convert(line, Line, strict=True)
-    return converted
+    return msgspec.structs.replace(converted, consent=filled(converted.consent))
 
 
 def _site(line: Line) -> Site:

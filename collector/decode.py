@@ -188,6 +188,8 @@ def _event(  # noqa: PLR0913 - bounds and hints, all of them named
         item = {**shared, **item}
     site = item.get("site")
     site = site if isinstance(site, str) else ""
+    if isinstance(item.get("consent"), dict):
+        item = {**item, "consent": filled(item["consent"])}
     try:
         event: Event = msgspec.convert(item, kind, strict=strict)
     except msgspec.ValidationError as error:
@@ -312,6 +314,15 @@ def _from_query(pairs: dict[str, str]) -> dict[str, Any]:
     if properties:
         item["properties"] = properties
     return item
+
+
+def filled(consent: dict[str, Any]) -> dict[str, Any]:
+    """Return a consent object without the templates that were not filled in."""
+    return {
+        key: value
+        for key, value in consent.items()
+        if not (isinstance(value, str) and is_absent(value))
+    }
 
 
 def consent_pair(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON or text

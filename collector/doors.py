@@ -195,11 +195,15 @@ class Doors:
 
     def treat(self, asked: "Asked") -> Treatment:
         """Say how such a request is treated; nothing of it is kept."""
-        return self._processor.treat(asked.raw, asked.site)
+        return self._processor.treat(asked.raw, asked.site, told=True)
 
     def why(self, result: Result) -> list[dict[str, Any]]:
         """Return the steps that led to a result."""
         return steps(result.treatment, result.category, result.row, self._policy)
+
+    def why_asked(self, asked: "Asked") -> list[dict[str, Any]]:
+        """Return the steps that lead to how a request is treated."""
+        return steps(self.treat(asked), "statistics", None, self._policy)
 
     def _asked(self, one: "Asked | Invalid") -> "Asked | Verdict":
         return Verdict((one,), one, 400) if isinstance(one, Invalid) else one

@@ -71,6 +71,8 @@ def explain_call(  # noqa: PLR0913 - the parts of a request
     why: bool = False,
 ) -> dict[str, Any]:
     """Return what would be answered to this call, and what would stay of it."""
+    if path == "/consent" and method in ("GET", "POST"):
+        return _consent(method, call, body, doors, why=why)
     verdict = _verdict(method, path, call, body, doors)
     told: dict[str, Any] = {
         "status": verdict.status,
@@ -78,6 +80,22 @@ def explain_call(  # noqa: PLR0913 - the parts of a request
     }
     if verdict.error is not None:
         told["error"] = _complaint(verdict.error)
+    return told
+
+
+def _consent(
+    method: str, call: Call, body: bytes, doors: Doors, *, why: bool
+) -> dict[str, Any]:
+    """Return how a request to the consent door is read; nothing is recorded."""
+    asked = doors.asking(call) if method == "GET" else doors.choice(call, body)
+    if isinstance(asked, Verdict):
+        told: dict[str, Any] = {"status": asked.status, "events": []}
+        if asked.error is not None:
+            told["error"] = _complaint(asked.error)
+        return told
+    told = {"status": 200 if method == "GET" else 202, "events": []}
+    if why:
+        told["why"] = doors.why_asked(asked)
     return told
 
 
@@ -94,7 +112,9 @@ def _verdict(method: str, path: str, call: Call, body: bytes, doors: Doors) -> V
 
 def _told(one: Result | Invalid, doors: Doors | None) -> dict[str, Any]:
     if isinstance(one, Invalid):
-        return {"outcome": "invalid", **_complaint(one)}
+        refused = {"outcome": "invalid", **_complaint(one)}
+        step = {"step": "refused", "code": one.code}
+        return refused if doors is None else {**refused, "why": [step]}
     told: dict[str, Any] = {
         "outcome": one.outcome,
         "reasons": list(one.reasons),

@@ -26,6 +26,7 @@ from pipeline.ledger import Ledger
 from pipeline.load import Loader
 from pipeline.migrate import migrate
 from pipeline.objections import ObjectionsError
+from pipeline.restore import restore
 from pipeline.segment import make_folders, waiting_bytes
 from pipeline.store import Store, StoreUnavailable
 from pipeline.withdraw import Narrower
@@ -104,6 +105,9 @@ def _open(runtime: Runtime, shelf: Shelf) -> None:
     except BaseException:
         store.close()
         raise
+    if restore(folder.objections, runtime.objections, store):
+        # Rows of these may be there again, from the same backup as the store.
+        folder.erased.unlink(missing_ok=True)
     narrower = Narrower(runtime.objections, runtime.policy, folder.spool)
     shelf.loader = Loader(
         folder.spool,

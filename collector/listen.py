@@ -13,6 +13,8 @@ from aiohttp import web
 from collector import logs
 from collector.protocol import QuietServer
 
+_LONGEST_LINE = 65_536
+
 
 class ListenError(Exception):
     """An address cannot be listened on."""
@@ -81,7 +83,13 @@ async def _serving(
     if owner.server is None:
         message = "the app is not set up"
         raise RuntimeError(message)
-    server = QuietServer(owner.server, access_log=None, auto_decompress=unpacking)
+    server = QuietServer(
+        owner.server,
+        access_log=None,
+        auto_decompress=unpacking,
+        # A picture's URL with a consent string is answered, however long.
+        max_line_size=_LONGEST_LINE,
+    )
     runner = web.ServerRunner(server, shutdown_timeout=10.0)
     await runner.setup()
     try:

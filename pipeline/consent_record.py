@@ -110,7 +110,11 @@ def read_choice(choice: ConsentChoice, readings: Sequence[Reading]) -> Said | In
     consent = merge(readings)
     states: dict[Category, State] = {name: consent.of(name) for name in ASKED}
     if choice.action == "withdraw":
-        states |= dict.fromkeys(choice.categories or ASKED, "withdrawn")
+        # Of states that part what goes from what stays, those that go are meant.
+        denied = [name for name in ASKED if states[name] in DENIED]
+        parted = denied if "given" in states.values() else ASKED
+        named = choice.categories or parted or ASKED
+        states |= dict.fromkeys(named, "withdrawn")
         return Said("ConsentWithdrawn", states, consent)
     if choice.categories is not None:
         words = "only a withdrawal names categories"

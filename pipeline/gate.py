@@ -36,7 +36,11 @@ _UNDECIDED: dict[State, str] = {
     "expired": "consent_expired",
 }
 # Flags whose reason has another name.
-_SIGNALS = {"gpc": "signal_gpc", "dnt": "signal_dnt"}
+_SIGNALS = {
+    "gpc": "signal_gpc",
+    "dnt": "signal_dnt",
+    "withdrawn": "consent_withdrawn",
+}
 
 
 class Rules(msgspec.Struct, frozen=True, eq=False):

@@ -110,11 +110,19 @@ class Processor:
         self._assessor = Assessor(policy, packs or load_packs())
         self._minimiser = Minimiser(policy, salts)
 
-    def treat(self, raw: RawEvent, site: Site) -> Treatment:
-        """Read what a request says and what is known of its visitor's withdrawals."""
+    def treat(self, raw: RawEvent, site: Site, *, told: bool = False) -> Treatment:
+        """
+        Read what a request says and what is known of its visitor's withdrawals.
+
+        Args:
+            raw: the event and its request.
+            site: the site that it is for.
+            told: if the visitor asks, and withdrawals count where nothing is open.
+
+        """
         place = self._place(raw)
         assessment = self._assessor.assess(raw, site, place)
-        visitor = self.candidate(raw) if _matters(raw, assessment) else NOBODY
+        visitor = self.candidate(raw) if told or _matters(raw, assessment) else NOBODY
         merged = assessment.consent
         consent, known = self._withdrawn(merged, visitor, raw)
         purge = "child" in merged.flags and visitor.id != 0 and not known
@@ -170,6 +178,8 @@ class Processor:
             received_ms=raw.received_ms,
         )
         flags = ["erased"] * standing.erased + ["child"] * standing.child
+        if standing.withdrawn.issuperset(ASKED) and not flags:
+            flags.append("withdrawn")
         return withdraw(consent, standing.withdrawn, flags), standing.child
 
     def _count(

@@ -65,6 +65,12 @@ class SignalReader:
         ]
         if tcf_applies:
             readings += [self._tcf(text, raw, site) for text in texts("gdpr_consent")]
+        for text in texts("gdpr_consent"):
+            # A string of the other framework in this one's place grants nothing, and
+            # what it opts out of holds.
+            if text.startswith("DB"):
+                misplaced = self._gpp(text, claim, raw, site, place)
+                readings += [replace(one, states=_UNKNOWN) for one in misplaced]
         for text in texts("gpp"):
             readings += self._gpp(text, claim, raw, site, place)
         readings += [read_us_privacy(text) for text in texts("us_privacy")]

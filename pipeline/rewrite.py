@@ -26,12 +26,14 @@ import orjson
 from pipeline.objections import Objections
 from pipeline.segment import header_bytes
 from pipeline.standing import CLEAR, Standing
+from schemas.consent import ASKED
 from schemas.ddl import EMPTY, segment_header
 from schemas.policy import Policy
 
 Principal = tuple[str, int]
 # Row 1 of the decision table: a withdrawal on record; row 2: a child.
 _WITHDRAWN_ROW: Final = "1"
+_REFUSED_ROW: Final = "4"
 _CHILD_ROW: Final = "2"
 _NOT_SAID: Final = EMPTY["DateTime64(3, 'UTC')"]
 
@@ -179,7 +181,12 @@ class Rewriter:
         why = "consent_withdrawn"
         if standing.erased or standing.child:
             why = "erased" if standing.erased else "child"
-        decided = _CHILD_ROW if why == "child" else _WITHDRAWN_ROW
+        if why == "child":
+            decided = _CHILD_ROW
+        elif category == "essential" or standing.withdrawn.issuperset(ASKED):
+            decided = _WITHDRAWN_ROW
+        else:
+            decided = _REFUSED_ROW
         if category == "essential":
             return _Verdict("counted", ("essential", why), decided)
         return _Verdict("dropped", (why,), decided)

@@ -7,8 +7,9 @@ visitor's entries follow *limits*, and from those the standing of one event. The
 the loader and the deletion of stored rows all ask the same limits.
 
 - An event whose grant has a time is closed by every later withdrawal.
-- One whose grant has no time is closed by a withdrawal until the collector itself
-  recorded a newer grant; what arrived before the withdrawal stays closed for ever.
+- One whose grant has no time, or one of the future, is closed by a withdrawal until the
+  collector itself recorded a newer grant; what arrived before the withdrawal stays
+  closed for ever.
 - `erased` withdraws every category. `child` does too, and no grant lifts it.
 - When two times are the same, the withdrawal wins.
 """
@@ -76,10 +77,11 @@ class Limit(msgspec.Struct, frozen=True):
 
     def closes(self, given_ms: int | None, received_ms: int) -> bool:
         """Say if an event is closed; times in ms since 1970 UTC."""
-        if given_ms is None:
+        # A choice cannot be newer than the event that tells of it: one that says so
+        # has a wrong clock, and says nothing of what came first.
+        if given_ms is None or given_ms > received_ms:
             return received_ms <= self.unsaid_ms
-        # A choice cannot be newer than the event that tells of it.
-        return min(given_ms, received_ms) <= self.said_ms
+        return given_ms <= self.said_ms
 
 
 class Limits(msgspec.Struct, frozen=True):

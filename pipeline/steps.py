@@ -16,15 +16,18 @@ from schemas.row import CountRow, Row
 
 
 def steps(
-    treatment: Treatment, category: Category, row: Row | CountRow, policy: Policy
+    treatment: Treatment,
+    category: Category,
+    row: Row | CountRow | None,
+    policy: Policy,
 ) -> list[dict[str, Any]]:
     """
     Return the steps from what a request said to what stays of it.
 
-    Each has a `step`: signals, merged, rules, decision, kept.
+    Each has a `step`: signals, merged, rules, decision and, of an event, kept.
     """
     consent, rules = treatment.consent, treatment.rules
-    return [
+    found: list[dict[str, Any]] = [
         {
             "step": "signals",
             "read": [
@@ -54,8 +57,10 @@ def steps(
             "switches": sorted(rules.switches),
         },
         {"step": "decision", "category": category, "matched": why(consent, rules)},
-        {"step": "kept", **_kept(row, policy)},
     ]
+    if row is not None:
+        found.append({"step": "kept", **_kept(row, policy)})
+    return found
 
 
 def _kept(row: Row | CountRow, policy: Policy) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     open_sites: Annotated[
         bool,
         Meta(
-            description="Accept events of sites that were not added, under the regime opt_in"
+            description="Accept events of sites that were not added, under the rule pack eu_strict"
         ),
     ] = False
     demo: Annotated[bool, Meta(description="Serve the demo site from the keeper")] = (

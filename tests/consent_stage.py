@@ -59,7 +59,7 @@ class Processor:
     def __init__(self, stage: "Stage") -> None:
         self._stage = stage
 
-    def treat(self, raw: RawEvent, _site: Site) -> Treatment:
+    def treat(self, raw: RawEvent, _site: Site, *, told: bool = False) -> Treatment:  # noqa: ARG002 - as the real one
         """Say how a request is treated."""
         claim = raw.event.consent
         said: dict[str, Any] = {}
@@ -69,6 +69,8 @@ class Processor:
             name: state_of(value) for name, value in said.items() if value is not None
         }
         flags = frozenset({"gpc"} if raw.headers.get("sec-gpc") == "1" else ())
+        if claim is not None and claim.child:
+            flags |= {"child"}
         updated = None if claim is None else claim.updated_at
         given_ms = updated if isinstance(updated, int) else None
         readings = [Reading("own", states, flags, updated_ms=given_ms)]

@@ -116,7 +116,8 @@ def read_gpp(
     Args:
         text: the string as it was sent.
         gpp_sid: the ids of the sections in force, of `parse_gpp_sid`. One that the
-            string does not have cannot be read either.
+            string does not have cannot be read either, and then all that it has
+            count as well.
         place: where the visitor is, such as US-CA or DE; empty if not known. It
             decides if there are no ids: the section of that state or country, else
             the national one of the US, else all there are.
@@ -133,12 +134,16 @@ def read_gpp(
     except SignalError as error:
         states = _UNKNOWN if any(one in _FRAMEWORKS for one in gpp_sid) else {}
         return [Reading("gpp", states, OPTED_OUT, "none", problems=(error.code,))]
+    wanted = gpp_sid or _in_force(parts, place)
+    if any(number not in parts for number in wanted):
+        # Which section is in force is not what the sender says: all of them count.
+        wanted = tuple(dict.fromkeys([*wanted, *parts]))
     return [
         replace(
             _read_section(number, parts.get(number), now_ms, tcf_rules),
             source=f"gpp_{section_name(number)}",
         )
-        for number in gpp_sid or _in_force(parts, place)
+        for number in wanted
     ]
 
 

@@ -4,10 +4,12 @@ banner leaves exactly the expected rows, read back through `kastana sql`.
 """
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -18,6 +20,9 @@ from tests.product import CHROME, Product, wait_until
 SITE = "demo.kastana.localhost"
 # What a browser decides by itself when, and so cannot be counted on.
 UNCOUNTED = ("web_vital", "page_ping")
+# Who withdraws without a pseudonym is known for the day by address and agent, and all
+# visitors here have one address.
+ANOTHER = CHROME.replace("Windows NT 10.0; Win64; x64", "X11; Linux x86_64")
 
 
 @pytest.fixture(scope="module")
@@ -295,3 +300,87 @@ def serving(folder: Path) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.browser
+def test_choice_goes_on_record_and_its_receipt_can_be_downloaded(
+    product: Product, browser: Browser
+) -> None:
+    """A choice and its withdrawal are two records; each has its receipt."""
+    with visitor(browser, user_agent=ANOTHER) as context:
+        page = context.new_page()
+        page.goto(f"{product.keeper}/demo/")
+        link = page.get_by_role("link", name="Download receipt")
+        early = link.count()
+        choose(page, "Statistics alone")
+        given, given_name = receipt_of(page)
+        shown = page.locator(".record").inner_text()
+        page.goto(f"{product.keeper}/demo/catalogue.html")
+        # It outlives the page that it came to.
+        again, _ = receipt_of(page)
+        page.get_by_role("button", name="Withdraw consent").click()
+        page.locator(f'.record a:not([download="{given_name}"])').wait_for()
+        withdrawn, _ = receipt_of(page)
+        cookies = {cookie["name"] for cookie in context.cookies()}
+    ids = [one["header"]["record_id"] for one in (given, withdrawn)]
+    wait_until(lambda: 2 == len(records(product, ids)), "no record", 15)
+    first, second = records(product, ids)
+
+    assert 0 == early
+    assert given == again
+    assert f"kastana-receipt-{ids[0]}.json" == given_name
+    assert f"Recorded as {ids[0][:8]}… · Download receipt" == shown
+    assert "dpv:ConsentWithdrawn" == withdrawn["event"][0]["event_state"]
+    assert "_kastana" not in cookies
+    assert ids == [first["id"], second["id"]]
+    assert "castanea banner" == first["notice"]
+    assert ("ConsentGiven", ["refused", "given", "refused", "refused"]) == (
+        first["event_state"],
+        first["states"],
+    )
+    assert ("ConsentWithdrawn", ["refused", "withdrawn", "refused", "refused"]) == (
+        second["event_state"],
+        second["states"],
+    )
+    # The withdrawal names who the browser knows no longer.
+    assert int(first["principal"]) == int(second["principal"]) > 0
+
+
+@pytest.mark.browser
+def test_choice_that_was_not_recorded_says_so(
+    product: Product, browser: Browser
+) -> None:
+    """Without an answer of the collector: words, and another try."""
+    with visitor(browser, user_agent=ANOTHER) as context:
+        page = context.new_page()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.route("**/consent", lambda route: route.abort())
+        page.goto(f"{product.keeper}/demo/")
+        choose(page, "Only essential")
+        page.get_by_text("the collector could not be reached").wait_for()
+        page.unroute("**/consent")
+        page.get_by_role("button", name="Try again").click()
+        told, _ = receipt_of(page)
+
+    assert "dpv:ConsentRefused" == told["event"][0]["event_state"]
+    assert [] == problems
+
+
+def receipt_of(page: Page) -> tuple[dict[str, Any], str]:
+    """Download the receipt at the foot of the page; return it and its file's name."""
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download receipt").click()
+    text = started.value.path().read_text(encoding="utf-8")
+    return json.loads(text), started.value.suggested_filename
+
+
+def records(product: Product, ids: list[str]) -> list[dict[str, Any]]:
+    """Return these records of the ledger, in the order in which they came."""
+    rows = product.sql(
+        "SELECT toString(record_id) AS id, event_state, [consent_preference, "
+        "consent_statistics, consent_marketing, consent_precise_location] AS states, "
+        "notice, toString(principal) AS principal FROM kastana.consents "
+        "WHERE site = 'demo.kastana.localhost' ORDER BY received_at"
+    )
+    return [row for row in rows if row["id"] in ids]

@@ -363,3 +363,25 @@ async def test_only_choices_are_taken(stage: Stage) -> None:
 
     with pytest.raises(TypeError, match="ConsentChoice"):
         await stage.choices.take(one)
+
+
+# --------------------------------------------------------------------------- children
+@pytest.mark.parametrize("action", ["give", "refuse", "withdraw"])
+async def test_a_childs_choice_closes_and_purges(stage: Stage, action: str) -> None:
+    """Whatever is chosen: under each pseudonym known, and nothing is given."""
+    states = {"statistics": action == "give", "child": True}
+    await take(stage, action, visitor=TOKEN, consent=states)
+
+    kinds = {(kind, who) for kind, who, _ in stage.named()}
+    assert {("child", stage.token_id()), ("child", browser(stage))} <= kinds
+    assert "given" not in {kind for kind, _ in kinds}
+
+
+async def test_a_withdrawal_parts_what_goes_from_what_stays(stage: Stage) -> None:
+    """Of states that say both, those that are denied are withdrawn, and no others."""
+    states = {"statistics": True, "marketing": False}
+    taken = await take(stage, "withdraw", door="server", visitor=TOKEN, consent=states)
+
+    assert {("withdrawn", stage.token_id(), ("marketing",))} == stage.named()
+    assert taken.row.consent_statistics == "given"
+    assert taken.row.consent_marketing == "withdrawn"

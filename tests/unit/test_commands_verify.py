@@ -135,8 +135,9 @@ def test_without_heads(keeper: Keeper) -> None:
     keeper.heads_path.unlink()
     done = run(keeper)
 
-    assert 0 == done.exit_code
-    assert done.output.startswith("! heads.json is not there")
+    assert 1 == done.exit_code
+    assert done.output.startswith("✗ heads.json is not there")
+    assert "whole" not in done.output
     assert json.loads(run(keeper, "--json").output)["heads"] is False
 
 

@@ -17,6 +17,7 @@ from collector.decode import (
     decode_query,
 )
 from collector.unpack import unpack
+from schemas.consent import ConsentClaim
 from schemas.event import EmailOpen, PageView
 from schemas.outcome import Invalid
 from tests.builders import NOON_MS
@@ -453,3 +454,20 @@ def test_query_consent(words: str, states: tuple[bool, ...] | None) -> None:
 def test_query_complaints(text: str, code: str, field: str) -> None:
     """A pixel's query is refused with the same codes."""
     assert (code, field) == bad(query(text))
+
+
+@pytest.mark.parametrize("template", ["${GDPR}", "{{x}}", "undefined", "", "%%x%%"])
+def test_templates_in_a_consent_object_say_nothing(template: str) -> None:
+    """A template that was not filled in is absent, whatever its field is."""
+    names = ("gdpr", "coppa", "statistics", "age_band", "gpp", "updated_at", "method")
+    body = json.dumps(
+        {
+            "event": "page_view",
+            "site": "example.com",
+            "consent": {**dict.fromkeys(names, template), "marketing": True},
+        }
+    ).encode()
+    (found,) = decode_body(body, received_ms=NOON_MS, max_bytes=9999, max_events=1)
+
+    assert isinstance(found, Decoded)
+    assert found.event.consent == ConsentClaim(marketing=True)

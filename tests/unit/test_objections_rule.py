@@ -68,8 +68,9 @@ def plainly(
         for one in recorded
         if one.kind == "given" and category in one.categories
     ]
-    if given_ms is not None:
-        return min(given_ms, received_ms) <= max(closing)
+    # A grant of the future has a wrong clock: its time says nothing.
+    if given_ms is not None and given_ms <= received_ms:
+        return given_ms <= max(closing)
     return received_ms <= max(closing) or max(grants, default=-1) <= max(closing)
 
 
@@ -196,11 +197,20 @@ def test_what_came_before_a_withdrawal_stays_closed(
 def test_an_older_grant_opens_no_more(
     recorded: list[Entry], received_ms: int, earlier: int, later: int
 ) -> None:
-    """The older a grant is, the more is closed."""
-    earlier, later = sorted((earlier, later))
+    """The older a grant is, the more is closed; one of the future opens nothing."""
+    earlier, later = sorted((min(earlier, received_ms), min(later, received_ms)))
     old = standing(recorded, earlier, received_ms)
 
     assert standing(recorded, later, received_ms).withdrawn <= old.withdrawn
+
+
+def test_a_grant_of_the_future_beats_no_withdrawal() -> None:
+    """A clock that is fast, or lies, does not undo what came before the event."""
+    recorded = [entry(1000, "withdrawn", *ASKED)]
+
+    assert standing(recorded, 1500, 2000).withdrawn == frozenset()
+    for ahead in (2001, 2000 + 3_600_000, 2000 + 80_000_000):
+        assert EVERYTHING == standing(recorded, ahead, 2000).withdrawn
 
 
 @given(

@@ -16,7 +16,7 @@ from pipeline.objections import Objections
 from pipeline.process import Processor, Result
 from pipeline.salt import DaySalt
 from pipeline.standing import Entry
-from schemas.consent import ConsentState
+from schemas.consent import ASKED, ConsentState
 from schemas.event import EVENT_TYPES
 from schemas.packs import load_packs
 from schemas.policy import load_policy
@@ -478,6 +478,38 @@ def test_what_was_withdrawn_here_is_withdrawn(
     assert expected == said(run(processor, consent=consent, **visitor))
     # Nobody else's consent is touched by it.
     assert GIVEN == said(run(processor, consent=YES, visitor="browser_9876543210"))
+
+
+def test_who_withdrew_everything_leaves_numbers_of_faults_alone(
+    tmp_path: Path,
+) -> None:
+    """Row 1: of an essential event a counter, of any other the reason."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    visitor = {"visitor": "browser_0123456789"}
+    who = processor.candidate(raw_event(**visitor)).id
+    objections.append([Entry(GRANTED_MS, "example.com", who, "withdrawn", ASKED)])
+    fault = run(processor, "exception", consent=YES, **visitor)
+    view = run(processor, consent=YES, **visitor)
+
+    assert "counted: essential consent_withdrawn" == said(fault)
+    assert "dropped: consent_withdrawn" == said(view)
+    assert ("1", "1") == (fault.row.decision_row, view.row.decision_row)
+
+
+def test_whoever_asks_is_told_of_a_withdrawal(tmp_path: Path) -> None:
+    """Also where nothing is open, and an event's visitor would not be looked up."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    raw = raw_event()
+    who = processor.candidate(raw).id
+    objections.append([Entry(NOON_MS, "example.com", who, "withdrawn", ASKED)])
+    site = Site("example.com")
+
+    assert processor.treat(raw, site, told=True).consent.statistics == "withdrawn"
+    assert processor.treat(raw, site).visitor.id == 0
 
 
 def test_a_childs_past_is_purged_once(tmp_path: Path) -> None:

@@ -114,8 +114,8 @@ def test_own_flags(claim: dict[str, Any], flag: str) -> None:
     assert read(claiming(**claim))["own"].flags == {flag}
 
 
-def test_sixteen_is_no_child_and_a_childrens_site_has_no_adults() -> None:
-    """Sixteen is no child and a childrens site has no adults."""
+def test_sixteen_is_no_child_and_a_site_for_children_has_no_adults() -> None:
+    """Sixteen is no child and a site for children has no adults."""
     assert read(claiming(age_band="16_17")) == {}
     assert read(claiming(age_band="adult")) == {}
     site = Site("example.com", child_directed=True)
@@ -188,6 +188,22 @@ def test_a_broken_gpp_string_is_an_opt_out() -> None:
             for flag in one.flags
         }
         assert flags >= {"sale_opt_out", "share_opt_out", "targeted_opt_out"}
+
+
+def test_an_opt_out_in_the_wrong_place_holds() -> None:
+    """A GPP string where a TC string belongs grants nothing and opts out."""
+    text = encode_gpp({"usnat": {"SaleOptOut": 1}})
+    found = read(claiming(gdpr_consent=text), place="US-NV")
+    assert found["gpp_usnat"].flags == {"sale_opt_out"}
+    assert found["gpp_usnat"].states == dict.fromkeys(ASKED, "unknown")
+    assert found["tcf"].states == dict.fromkeys(ASKED, "unknown")
+
+
+def test_a_section_that_is_not_there_takes_no_opt_out_away() -> None:
+    """To name another section in force leaves what the string opts out of."""
+    text = encode_gpp({"usca": {"SaleOptOut": 1}})
+    found = read(claiming(gpp=text, gpp_sid="2"), place="US-CA")
+    assert "sale_opt_out" in found["gpp_usca"].flags
 
 
 def test_gpp_sid_that_cannot_be_read_is_as_none() -> None:

@@ -103,10 +103,10 @@ def test_statistics_withdrawn(stage: Stage) -> None:
     assert Narrowed(removed=5) == stage.narrower.narrow(path)
     assert HEADERS["events"] + b"".join(others) == path.read_bytes()
     assert [
-        ("custom", "dropped", ["consent_withdrawn"], "1", 1),
+        ("custom", "dropped", ["consent_withdrawn"], "4", 1),
         ("exception", "counted", ["essential", "consent_withdrawn"], "1", 1),
-        ("location", "dropped", ["consent_withdrawn"], "1", 1),
-        ("page_view", "dropped", ["consent_withdrawn"], "1", 2),
+        ("location", "dropped", ["consent_withdrawn"], "4", 1),
+        ("page_view", "dropped", ["consent_withdrawn"], "4", 2),
     ] == numbers(stage)
 
 
@@ -137,6 +137,7 @@ def test_counters_say_no_more_than_counters_do(stage: Stage) -> None:
     } == counted
     assert {
         **common,
+        "decision_row": "4",
         "event_name": "page_view",
         "outcome": "dropped",
         "outcome_reasons": ["consent_withdrawn"],
@@ -179,7 +180,7 @@ def test_marketing_withdrawn(stage: Stage) -> None:
         {**before[0], "ad_click": "", "consent_marketing": "withdrawn"},
         before[2],
     ] == rows_of(path)
-    assert [("custom", "dropped", ["consent_withdrawn"], "1", 1)] == numbers(stage)
+    assert [("custom", "dropped", ["consent_withdrawn"], "4", 1)] == numbers(stage)
 
 
 def test_precise_location_withdrawn(stage: Stage) -> None:
@@ -279,7 +280,7 @@ def test_segment_of_an_older_policy(stage: Stage) -> None:
     assert [("page_view", None), ("forgotten", None)] == [
         (found["event_name"], found["geo_latitude"]) for found in rows_of(path)
     ]
-    assert [("location", "dropped", ["consent_withdrawn"], "1", 1)] == numbers(stage)
+    assert [("location", "dropped", ["consent_withdrawn"], "4", 1)] == numbers(stage)
 
 
 # ------------------------------------------------------------------ what stops it

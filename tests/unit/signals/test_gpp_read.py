@@ -287,7 +287,8 @@ def test_a_section_in_force_that_is_not_there_counts_as_opted_out() -> None:
 
     assert (OPTED_OUT, ("missing_section",)) == (missing.flags, missing.problems)
     assert Reading("gpp_usva", method="none") == there
-    (europe,) = read(text, 2)
+    europe, also_there = read(text, 2)
+    assert Reading("gpp_usva", method="none") == also_there
     assert UNKNOWN == europe.states
     assert set() == europe.flags
     assert "gpp_tcfeuv2" == europe.source

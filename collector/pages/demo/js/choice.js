@@ -36,32 +36,37 @@ export const claim = () => choice ?? all('requested')
 export const allows = (category) =>
   category === 'essential' || choice?.[category] === 'given'
 
-const changed = () => {
-  kastana('consent', claim())
-  document.dispatchEvent(new CustomEvent('castanea:choice'))
-}
+// The name that the tracker gave this browser, if there is one.
+export const pseudonym = () =>
+  document.cookie.match(/(?:^|; )_kastana=([\w-]{16,64})(?:;|$)/)?.[1]
 
-const keep = (states) => {
+// `had` is the pseudonym until now: with the consent to it, it goes from the browser.
+const keep = (states, before, had) => {
   choice = { ...states, policy_version: POLICY_VERSION, updated_at: Date.now() }
   storage?.setItem(KEY, JSON.stringify(choice))
-  changed()
+  kastana('consent', claim())
+  const visitor = allows('statistics') ? pseudonym() : had
+  document.dispatchEvent(
+    new CustomEvent('castanea:choice', { detail: { before, visitor } }),
+  )
 }
 
 // `granted` lists the categories that were switched on. Switching off what was on is a
 // withdrawal, and is told as one.
-export const choose = (granted) => {
+export const choose = (granted, had = pseudonym()) => {
   const before = claim()
   const states = CATEGORIES.map((name) => {
     if (granted.includes(name)) return [name, 'given']
     const was = before[name] === 'given' || before[name] === 'withdrawn'
     return [name, was ? 'withdrawn' : 'refused']
   })
-  keep(Object.fromEntries(states))
+  keep(Object.fromEntries(states), before, had)
 }
 
 export const withdraw = () => {
+  const had = pseudonym()
   kastana('forget')
-  choose([])
+  choose([], had)
 }
 
 // As if never been here: the next page load is a first one.

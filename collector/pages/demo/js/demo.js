@@ -2,9 +2,11 @@
 // nothing is sent unseen.
 
 import * as banner from './banner.js'
+import * as ledger from './ledger.js'
 import * as panel from './panel.js'
 import * as shop from './shop.js'
 
 panel.start()
+ledger.start()
 banner.start()
 shop.start()

@@ -1,7 +1,7 @@
 // What goes from this page to the collector. The panel must show what was really sent,
 // so the page's own fetch and sendBeacon are watched, not guessed at.
 
-import { allows, claim } from './choice.js'
+import { allows, claim, pseudonym } from './choice.js'
 
 const tag = document.querySelector('script[data-site]')
 
@@ -52,10 +52,7 @@ export const uuid7 = () => {
 }
 
 // The pseudonym that the tracker made, if there is one and it may be used.
-const visitor = () =>
-  allows('statistics')
-    ? document.cookie.match(/(?:^|; )_kastana=([\w-]{16,64})(?:;|$)/)?.[1]
-    : undefined
+const visitor = () => (allows('statistics') ? pseudonym() : undefined)
 
 // What the tracker puts beside every event.
 export const common = () => ({
