@@ -5,10 +5,9 @@ import msgspec
 
 from collector.folder import FolderError
 from collector.links import Link, LinkError, Withdrawal, sign_link, sign_withdrawal
-from collector.options import data_option, open_folder
+from collector.options import data_option, open_folder, public_url_option
 from collector.sites import host_name
 from schemas.consent import ASKED
-from schemas.settings import Settings
 from schemas.site import SiteError
 
 
@@ -27,13 +26,7 @@ from schemas.site import SiteError
     help="What the recipient consented to; may be repeated. "
     "Without it consent is unknown.",
 )
-@click.option(
-    "--public-url",
-    envvar="KASTANA_PUBLIC_URL",
-    default=Settings().base_url,
-    show_default=True,
-    help="How mails reach the collector.",
-)
+@public_url_option
 def sign(  # noqa: PLR0913 - one parameter an option
     target: str,
     data: str,
@@ -66,13 +59,7 @@ def sign(  # noqa: PLR0913 - one parameter an option
     help="Opaque token of the recipient, as in the mail's other links; never an "
     "address.",
 )
-@click.option(
-    "--public-url",
-    envvar="KASTANA_PUBLIC_URL",
-    default=Settings().base_url,
-    show_default=True,
-    help="How mails reach the collector.",
-)
+@public_url_option
 def withdraw(data: str, site_name: str, recipient: str, public_url: str) -> None:
     """
     Print the link for a mail's foot, and for its List-Unsubscribe header.

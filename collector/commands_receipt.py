@@ -6,11 +6,10 @@ import click
 import orjson
 
 from collector.commands_read import call_keeper
-from collector.options import data_option, open_folder
+from collector.options import data_option, open_folder, public_url_option
 from pipeline.receipt import Controller, Form
 from pipeline.receipt import receipt as make_receipt
 from schemas.policy import PolicyError, load_policy
-from schemas.settings import Settings
 
 _RECORD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 # The first of a repeated record is the one that was chained.
@@ -31,13 +30,7 @@ _SQL = (
     show_default=True,
     help="ISO/IEC TS 27560:2023, or Kantara Consent Receipt v1.1.0.",
 )
-@click.option(
-    "--public-url",
-    envvar="KASTANA_PUBLIC_URL",
-    default=Settings().base_url,
-    show_default=True,
-    help="How browsers reach the collector, to withdraw.",
-)
+@public_url_option
 @click.option(
     "--policy-url",
     envvar="KASTANA_POLICY_URL",

@@ -24,6 +24,17 @@ def data_option(command: F) -> F:
     )(command)
 
 
+def public_url_option(command: F) -> F:
+    """Give a command the option --public-url."""
+    return click.option(
+        "--public-url",
+        envvar="KASTANA_PUBLIC_URL",
+        default=Settings().base_url,
+        show_default=True,
+        help="How mails and browsers reach the collector.",
+    )(command)
+
+
 class LazyGroup(click.Group):
     """A group of commands whose modules are loaded when they are called for."""
 

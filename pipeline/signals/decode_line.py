@@ -13,7 +13,6 @@ from pipeline.signals.tcf import decode_tcf
 from pipeline.signals.us_privacy import decode_us_privacy
 
 _PARAMETERS = ("gdpr_consent", "gpp", "us_privacy", "gcs", "gcd")
-_US_PRIVACY_LENGTH = 4
 
 
 def decode_line(line: str) -> dict[str, Any]:
@@ -46,7 +45,8 @@ def decode_line(line: str) -> dict[str, Any]:
 def _kind(text: str) -> str:
     first = text[0]
     if first == "1":
-        return "us_privacy" if len(text) == _US_PRIVACY_LENGTH else "gcd"
+        # A letter follows where `gcd` has a digit.
+        return "gcd" if text[1:2].isdigit() else "us_privacy"
     if first == "G":
         return "gcs"
     # The first six bits: 3 is the type of a GPP header; 2, and long ago 1, the

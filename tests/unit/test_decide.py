@@ -59,6 +59,7 @@ def test_decode(line: str, expected: dict[str, Any]) -> None:
         (encode_tc()[:-1] + "=", "bad_character"),
         ("BOEFEAyOEFEAyAHABDENAI4AAAB9vABAASA", "bad_version"),
         ("1YXN", "bad_format"),
+        ("1YYNN", "too_long"),
         ("what is this", "unknown_format"),
         ("session=1", "unknown_format"),
         ("\N{LATIN SMALL LETTER E WITH ACUTE}", "unknown_format"),
