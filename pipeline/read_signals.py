@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipeline.clock import parse_time
 from pipeline.signals.browser_signals import read_browser
-from pipeline.signals.cmp_cookies import IAB_COOKIES, read_cookies
+from pipeline.signals.cmp_cookies import CMPS, IAB_COOKIES, read_cookies
 from pipeline.signals.consent_mode import read_consent_mode
 from pipeline.signals.consent_objects import (
     read_rudderstack,
@@ -32,6 +32,8 @@ from schemas.site import Site
 _DAY_MS = 86_400_000
 _NO_CLAIM = ConsentClaim()
 _UNKNOWN: dict[str, SignalState] = dict.fromkeys(ASKED, "unknown")
+# Whom a page's script may have asked: the consent managers and frameworks we know.
+_SOURCES = frozenset({*CMPS, "didomi", "gpp", "tcf", "usercentrics"})
 _TOO_YOUNG = frozenset({"under_13", "13_15"})
 
 
@@ -107,7 +109,7 @@ class SignalReader:
             return []
         return [
             Reading(
-                claim.source, states, flags, claim.method, updated_ms, tuple(problems)
+                _source(claim), states, flags, claim.method, updated_ms, tuple(problems)
             )
         ]
 
@@ -191,6 +193,11 @@ def _own_flags(claim: ConsentClaim, site: Site) -> frozenset[str]:
     if claim.child or claim.coppa or young or site.child_directed:
         flags.add("child")
     return frozenset(flags)
+
+
+def _source(claim: ConsentClaim) -> str:
+    # The name is stored with anonymous rows too: a free text could say anything.
+    return claim.source if claim.source in _SOURCES else "own"
 
 
 def _updated_ms(claim: ConsentClaim, raw: RawEvent) -> int | None:

@@ -220,6 +220,8 @@ def send_everything(product: Product) -> None:
             "consentVersion": CONSENT_ID,
         },
         {"statistics": True, "policy_version": CONSENT_ID, "gpp_sid": CONSENT_ID},
+        {"statistics": True, "source": CONSENT_ID},
+        {"statistics": True, "marketing": False, "source": CONSENT_ID},
     ]
     for forwarded in (ADDRESS, f"[{ADDRESS6}]:443", f"::ffff:{ADDRESS}"):
         for regime in ("opt-in", "opt-out", "exempt-anonymous"):

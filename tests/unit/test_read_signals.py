@@ -39,6 +39,13 @@ def tc(**fields: Any) -> str:
     return encode_tc(created_ms=NOON_MS - DAY_MS, **fields)
 
 
+def test_the_name_of_a_source_is_one_of_a_list() -> None:
+    """It is stored with every row: a sender cannot write there what it likes."""
+    assert set(read(claiming(statistics=True, source="klaro"))) == {"klaro"}
+    assert set(read(claiming(statistics=True, source="didomi"))) == {"didomi"}
+    assert set(read(claiming(statistics=True, source="browser_0123456789"))) == {"own"}
+
+
 def test_a_request_that_says_nothing_has_no_reading() -> None:
     """A request that says nothing has no reading."""
     assert read(raw_event()) == {}
