@@ -15,6 +15,7 @@ from collector.listen import listening, until_told
 from collector.receive import Receiver, not_found
 from collector.runtime import Runtime, build
 from pipeline.receipt import Controller
+from pipeline.restore import note_absence
 from pipeline.spool import Limits, Spool
 from schemas.packs import load_packs
 from schemas.settings import Settings
@@ -36,6 +37,7 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
         settings.spool_seal_seconds,
         settings.spool_max_bytes,
     )
+    note_absence(folder.objections)
     # Before anyone asks: a long list of withdrawals takes its time to read.
     runtime.objections.look()
     async with Spool.running(folder.spool, runtime.headers, limits) as spool:

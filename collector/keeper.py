@@ -26,7 +26,7 @@ from pipeline.ledger import Ledger
 from pipeline.load import Loader
 from pipeline.migrate import migrate
 from pipeline.objections import ObjectionsError
-from pipeline.restore import restore
+from pipeline.restore import note_absence, restore
 from pipeline.segment import make_folders, waiting_bytes
 from pipeline.store import Store, StoreUnavailable
 from pipeline.withdraw import Narrower
@@ -72,6 +72,7 @@ async def run_keeper(settings: Settings, folder: Folder) -> None:
         if settings.demo:
             ensure_demo_site(folder.sites, _demo_origins(settings))
         runtime = build(settings, folder)
+        note_absence(folder.objections)
         shelf = Shelf()
         if not settings.clickhouse_url:
             await asyncio.to_thread(_open, runtime, shelf)

@@ -13,7 +13,6 @@ from pipeline.device import ClientHints, parse_device
 from pipeline.location import Locator
 from pipeline.objections import Objections
 from pipeline.process import Processor
-from pipeline.restore import note_absence
 from pipeline.salt import DaySalt
 from pipeline.segment import header_bytes
 from schemas.ddl import segment_header
@@ -47,7 +46,6 @@ def build(settings: Settings, folder: Folder) -> Runtime:
     parse_device("", ClientHints())
     named = [Path(name) for name in settings.geo_databases]
     locator = Locator(named or sorted(folder.geo.glob("*.mmdb")))
-    note_absence(folder.objections)
     objections = Objections(folder.objections)
     processor = Processor(
         policy,

@@ -167,10 +167,12 @@ class Objections:
             ObjectionsError: when the file cannot be read in full.
 
         """
-        stamp = self._stat()
-        if stamp != self._stamp:
+        if self._stat() != self._stamp:
             with self._mutex:
-                self._read(stamp)
+                # Again: another thread may have made the file, and read it, since.
+                stamp = self._stat()
+                if stamp != self._stamp:
+                    self._read(stamp)
         if self._problem is not None:
             code, line = self._problem
             raise ObjectionsError(code, line)

@@ -1,6 +1,7 @@
 """Why: the steps of a decision, for every door and for what is refused."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,3 +73,10 @@ def test_what_is_refused_says_so(doors: Doors) -> None:
     (bad,) = ask(doors, "POST", "/e", {"event": "page_view", "site": "x"})["events"]
     assert bad["why"] == [{"step": "refused", "code": "unknown_site"}]
     assert ask(doors, "GET", "/consent?site=x")["error"]["code"] == "unknown_site"
+
+
+def test_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Explaining is reading: a marker would tell the keeper of a loss."""
+    golden_doors(tmp_path)
+
+    assert not list(tmp_path.rglob(".objections*"))

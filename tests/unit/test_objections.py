@@ -300,6 +300,26 @@ def test_many_writers(path: Path) -> None:
     )
 
 
+def test_made_by_a_neighbour_while_a_thread_looked(path: Path) -> None:
+    """Who found no file, and was overtaken by its maker, is told of no loss."""
+
+    class Overtaken(Objections):
+        """Its first look at the file is old by the time it is compared."""
+
+        slow = True
+
+        def _stat(self) -> tuple[int, int, int] | None:
+            found = super()._stat()
+            if self.slow:
+                self.slow = False
+                self.append([entry()])
+            return found
+
+    objections = Overtaken(path)
+
+    assert withdrawn(objections)
+
+
 def test_compacted(path: Path) -> None:
     """Old entries go, numbers stay, the newest stays for its number."""
     objections, other = Objections(path), Objections(path)
