@@ -57,6 +57,8 @@ class Facts(msgspec.Struct, frozen=True):
     campaign: Campaign
     target_domain: str
     target_path: str
+    cell: str = ""
+    mail_verdict: str = ""
 
 
 def enrich(raw: RawEvent, grant: Grant, locator: Locator) -> Facts:

@@ -24,6 +24,7 @@ import msgspec
 from schemas.consent import CATEGORIES, Category, ConsentState, State
 from schemas.outcome import Grant
 from schemas.packs import LEVELS, RANK, Pack, standing_of
+from schemas.precision import coarsest
 
 _IDENTIFIED, _ANONYMOUS, _COUNTED = (
     RANK["identified"],
@@ -177,6 +178,7 @@ def _grants(  # noqa: PLR0913 - the parts of the state that decide, for the cach
         name for name, choice in choices.items() if choice.level <= _COUNTED
     )
     absent = _absent(statistics, rules)
+    precision = coarsest(pack.precision for pack in rules.packs if pack.precision)
     regime, version = rules.regime, rules.version
     return {
         name: Grant(
@@ -189,6 +191,7 @@ def _grants(  # noqa: PLR0913 - the parts of the state that decide, for the cach
             decision_row=choice.row,
             absent=absent,
             switches=tuple(sorted(rules.switches)),
+            precision=precision,
         )
         for name, choice in choices.items()
     }

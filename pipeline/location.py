@@ -38,7 +38,8 @@ class Location(msgspec.Struct, frozen=True):
     country_iso_code: str = ""
     region_iso_code: str = ""
     locality_name: str = ""
-    source: Literal["address", "time_zone", "none"] = "none"
+    source: Literal["address", "header", "time_zone", "none"] = "none"
+    continent_code: str = ""
 
 
 NOWHERE = Location()

@@ -125,6 +125,7 @@ class CleanUrl(msgspec.Struct, frozen=True):
     path: str = ""
     campaign: Campaign = Campaign()
     ad_click: str = ""
+    query: str = ""
 
 
 _NOTHING = CleanUrl()

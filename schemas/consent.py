@@ -42,8 +42,12 @@ FLAGS: dict[str, str] = {
     "withdrawn": "the visitor withdrew consent to everything, here",
     "erased": "the visitor was erased",
     "mail_unasked": "an e-mail was opened by someone who was not asked",
-    "robot": "the agent is a robot",
+    "robot": "the agent is a robot by its name",
+    "headless": "the browser has no screen",
     "automated": "the browser is driven by a program",
+    "datacenter": "the address is a data centre's",
+    "referrer_spam": "the referrer is a spammer's",
+    "rate": "more events than a person makes",
     "prefetch": "the page was fetched ahead and perhaps never seen",
     "save_data": "the browser asks for as little traffic as possible",
 }

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from schemas.consent import Category
+from schemas.precision import COARSEST, Precision
 
 Kept = Literal["identified", "anonymous"]
 Outcome = Literal[
@@ -38,8 +39,12 @@ REASONS: dict[str, str] = {
     "child": "the visitor is, or is treated as, a child: counted at most",
     "erased": "the visitor withdrew everything, or was erased",
     "mail_unasked": "an e-mail was opened by someone who was not asked",
-    "robot": "the agent is a robot: counted apart from visitors",
+    "robot": "the agent is a robot by its name: counted apart from visitors",
+    "headless": "the browser has no screen: counted apart from visitors",
     "automated": "the browser is driven by a program: counted apart from visitors",
+    "datacenter": "the address is a data centre's: counted apart from visitors",
+    "referrer_spam": "the referrer is a spammer's: counted apart from visitors",
+    "rate": "more events than a person makes: counted apart from visitors",
     "repeated": "the event was taken before, and is counted once",
     "prefetch": "the page was fetched ahead and perhaps never seen",
     "save_data": "the browser asks for as little traffic as possible",
@@ -112,6 +117,7 @@ class Grant(msgspec.Struct, frozen=True):
             for row 5 of the strictest pack where the place is not known.
         absent: fields that stay away beside those of closed categories.
         switches: what the site has turned on in the packs, sorted.
+        precision: how finely places and networks may be kept.
 
     """
 
@@ -124,6 +130,7 @@ class Grant(msgspec.Struct, frozen=True):
     decision_row: str = ""
     absent: frozenset[str] = frozenset()
     switches: tuple[str, ...] = ()
+    precision: Precision = COARSEST
 
     def __post_init__(self) -> None:
         """Refuse a reason that is not declared."""

@@ -33,13 +33,16 @@ class RawEvent:
     __slots__ = (
         "address",
         "cookies",
+        "country",
         "door",
         "event",
         "event_id",
         "headers",
+        "method",
         "occurred_ms",
         "received_ms",
         "referer",
+        "trusted",
         "user_agent",
     )
 
@@ -56,6 +59,9 @@ class RawEvent:
         occurred_ms: int,
         received_ms: int,
         cookies: tuple[tuple[str, str], ...] = (),
+        country: str = "",
+        method: str = "",
+        trusted: bool = False,
     ) -> None:
         """
         Keep what the door knows.
@@ -71,6 +77,10 @@ class RawEvent:
             occurred_ms: when it happened, ms since 1970 UTC, clock corrected.
             received_ms: when it arrived, ms since 1970 UTC.
             cookies: those of consent managers, names and values in wire order.
+            country: ISO 3166-1 code that a trusted proxy's header says, or "".
+            method: the request's method, "" where it does not matter.
+            trusted: if the sender showed a key of the site, so that address, agent
+                and time are those of the visitor it speaks of.
 
         """
         self.event = event
@@ -83,6 +93,9 @@ class RawEvent:
         self.occurred_ms = occurred_ms
         self.received_ms = received_ms
         self.cookies = cookies
+        self.country = country
+        self.method = method
+        self.trusted = trusted
 
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""

@@ -37,12 +37,14 @@ class Row(msgspec.Struct, frozen=True):
     visitor_id: int
     visitor_scope: str
     client_address: str
+    geo_continent_code: str
     geo_country_iso_code: str
     geo_region_iso_code: str
     geo_locality_name: str
     geo_source: str
     geo_latitude: float | None
     geo_longitude: float | None
+    geo_cell: str
     device_type: str
     os_name: str
     os_version: str
@@ -54,6 +56,7 @@ class Row(msgspec.Struct, frozen=True):
     time_zone: str
     url_domain: str
     url_path: str
+    url_query: str
     page_title: str
     referrer_domain: str
     referrer_path: str
@@ -82,6 +85,7 @@ class Row(msgspec.Struct, frozen=True):
     web_vital_rating: str
     navigation_type: str
     mailing: str
+    mail_verdict: str
 
 
 class CountRow(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from schemas.packs.pack import (
     Restriction,
     Switch,
 )
+from schemas.precision import Precision
 
 T = TypeVar("T")
 
@@ -34,7 +35,9 @@ _PLACE = re.compile(r"[A-Z]{2}(?:-[A-Z0-9]{1,3})?")
 # What msgspec says about a key: its own words, or a path such as $.decide.given.
 _NAMED_FIELD = re.compile(r"field `([^`]*)`")
 _FIELD_PATH = re.compile(r" - at `\$\.?([^`]*)`")
-_SECTIONS = frozenset({"pack", "places", "decide", "restrict", "switches", "absent"})
+_SECTIONS = frozenset(
+    {"pack", "places", "decide", "restrict", "switches", "absent", "precision"}
+)
 # The cells that the decision table lets a site change: row, category, level.
 _SWITCHABLE = frozenset(
     {
@@ -71,6 +74,11 @@ def parse_pack(text: str) -> Pack:
         restrict=_convert(raw.get("restrict", []), tuple[Restriction, ...], "restrict"),
         switches=_each(raw.get("switches", {}), Switch, "switches"),
         absent=_convert(raw.get("absent", {}), Absent, "absent"),
+        precision=(
+            _convert(raw["precision"], Precision, "precision")
+            if "precision" in raw
+            else None
+        ),
     )
     _check_header(pack)
     _check_cells(pack)
@@ -111,6 +119,8 @@ def _check_header(pack: Pack) -> None:
         raise PackError("pack.sources", "names no source")
     if (pack.family == "any") is not (pack.decide is None):
         raise PackError("decide", 'a pack has rows unless its family is "any"')
+    if (pack.precision is None) is not (pack.decide is None):
+        raise PackError("precision", "a pack with rows has it, another has not")
     if bool(pack.places) is not (pack.decide is not None):
         raise PackError("places", "a pack with rows has places, another has none")
     for place, since in pack.places.items():

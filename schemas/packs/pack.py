@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from schemas.consent import DENIED, Category, State
+from schemas.precision import Precision
 
 Level = Literal["dropped", "counted", "anonymous", "identified"]
 # From the least open to the most.
@@ -151,6 +152,7 @@ class Pack(msgspec.Struct, frozen=True, eq=False):
         restrict: what flags take away, in the order of evaluation.
         switches: what a site may turn on, by name.
         absent: fields that stay away.
+        precision: how finely places are kept; None for a pack that only restricts.
 
     """
 
@@ -166,6 +168,7 @@ class Pack(msgspec.Struct, frozen=True, eq=False):
     restrict: tuple[Restriction, ...]
     switches: dict[str, Switch]
     absent: Absent
+    precision: Precision | None
 
     def cell(
         self, standing: Standing, category: Category, switches: frozenset[str]

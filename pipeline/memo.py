@@ -1,0 +1,63 @@
+"""
+Remembering what was derived from raw texts, without remembering the texts.
+
+A cache keyed by an agent string, an address or a URL would keep them long after their
+event. Here the key is the interpreter's own hash of the arguments: SipHash under a
+random key of the process, 64 bits, which tells nobody what it was made of. Two texts
+meet by accident once in 2^64; nobody can make them meet who does not know the key.
+
+The memory is bounded: two generations of so many entries, of which the older is dropped
+whole. What is still asked for moves to the younger one.
+"""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A fixed seed would make keys that others can compute.
+if sys.flags.hash_randomization == 0:
+    message = "PYTHONHASHSEED=0 makes the keys of caches known: unset it"
+    raise RuntimeError(message)
+
+
+def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """
+    Remember the results of a pure function, at most so many of them.
+
+    Args:
+        entries: how many results a generation holds; two are kept.
+
+    The arguments must be hashable and positional; a result is never None.
+    """
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        young: dict[int, T] = {}
+        old: dict[int, T] = {}
+
+        @functools.wraps(function)
+        def remembered(*args: P.args, **_: P.kwargs) -> T:
+            nonlocal young, old
+            key = hash(args)
+            found = young.get(key)
+            if found is not None:
+                return found
+            found = old.get(key)
+            if found is None:
+                found = function(*args)
+            if len(young) >= entries:
+                old, young = young, {}
+            young[key] = found
+            return found
+
+        def forget() -> None:
+            young.clear()
+            old.clear()
+
+        remembered.forget = forget  # type: ignore[attr-defined]
+        return remembered
+
+    return decorate
