@@ -11,7 +11,7 @@ whole. What is still asked for moves to the younger one.
 """
 
 import functools
-import sys
+import os
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -19,8 +19,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # A fixed seed would make keys that others can compute.
-if sys.flags.hash_randomization == 0:
-    message = "PYTHONHASHSEED=0 makes the keys of caches known: unset it"
+if os.environ.get("PYTHONHASHSEED", "random") != "random":
+    message = "PYTHONHASHSEED makes the keys of caches known: unset it"
     raise RuntimeError(message)
 
 
