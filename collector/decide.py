@@ -11,6 +11,7 @@ from msgspec import Meta
 from collector.decode import CONSENT_KEYS, consent_pair, filled
 from pipeline.assess import Assessor, circumstances
 from pipeline.clock import TimeError, now_ms, parse_time
+from pipeline.enrich import device_of
 from pipeline.gate import Rules, decide, why
 from pipeline.merge import add_flags, withdraw
 from schemas.consent import CATEGORIES, FLAGS, Category, ConsentState, Time
@@ -95,7 +96,9 @@ class Decider:
         raw = _raw(line)
         assessment = self._assessor.assess(raw, _site(line), context.place)
         consent = withdraw(assessment.consent, context.withdrawn, ())
-        consent = add_flags(consent, [*circumstances(raw, consent), *context.flags])
+        consent = add_flags(
+            consent, [*circumstances(raw, consent, device_of(raw)), *context.flags]
+        )
         rule = self._policy.events[context.event]
         category = context.category or cast("Category", rule.consent_category)
         return _told(category, consent, assessment.rules)

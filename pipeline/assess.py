@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from pipeline.clock import DAY_MS
-from pipeline.enrich import is_robot, speaks_for_others
+from pipeline.device import Device
+from pipeline.enrich import speaks_for_others
 from pipeline.gate import Rules
 from pipeline.jurisdiction import Declared, choose
 from pipeline.merge import merge
@@ -24,6 +25,7 @@ from schemas.policy import Policy
 from schemas.raw_event import RawEvent
 from schemas.site import Site
 
+_UNDECLARED = {False: Declared(), True: Declared(child_directed=True)}
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
 
 
@@ -69,15 +71,20 @@ class Assessor:
 
         """
         claim = raw.event.consent
+        declared = _UNDECLARED[site.child_directed]
+        if claim is not None and (
+            claim.gdpr is not None or claim.gpp_sid is not None or claim.jurisdiction
+        ):
+            declared = Declared(
+                gdpr=None if claim.gdpr is None else bool(claim.gdpr),
+                sections=sections(claim),
+                place=claim.jurisdiction or "",
+                child_directed=site.child_directed,
+            )
         rules = choose(
             site.rules,
             site.switches,
-            Declared(
-                gdpr=None if claim is None or claim.gdpr is None else bool(claim.gdpr),
-                sections=sections(claim),
-                place=(claim and claim.jurisdiction) or "",
-                child_directed=site.child_directed,
-            ),
+            declared,
             place,
             server=speaks_for_others(raw),
             day=_day(raw.received_ms // DAY_MS),
@@ -95,22 +102,24 @@ class Assessor:
         return Assessment(tuple(readings), merge(readings), rules)
 
 
-def circumstances(raw: RawEvent, consent: ConsentState) -> list[str]:
+def circumstances(raw: RawEvent, consent: ConsentState, device: Device) -> list[str]:
     """Return what restricts an event beside the visitor's choices."""
-    event = raw.event
+    headers, event = raw.headers, raw.event
     flags = []
-    if any("prefetch" in raw.headers.get(name, "") for name in _PREFETCH_HEADERS):
-        flags.append("prefetch")
-    if raw.headers.get("save-data", "").strip().lower() == "on":
+    for name in _PREFETCH_HEADERS:
+        if name in headers and "prefetch" in headers[name]:
+            flags.append("prefetch")
+            break
+    if "save-data" in headers and headers["save-data"].strip().lower() == "on":
         flags.append("save_data")
     if event.automated:
         flags.append("automated")
-    if isinstance(event, EmailOpen) and consent.statistics != "given":
+    if type(event) is EmailOpen and consent.statistics != "given":
         flags.append("mail_unasked")
     # A mail proxy calls itself a robot and still means that a person reads; a
     # server's agent is the program it runs, not the visitor it speaks of.
-    if not speaks_for_others(raw) and is_robot(raw):
-        flags.append("robot")
+    if device.robot and not speaks_for_others(raw):
+        flags.append(device.robot)
     return flags
 
 

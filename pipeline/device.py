@@ -163,8 +163,7 @@ class Device(msgspec.Struct, frozen=True):
     os_version: str = ""
     user_agent_name: str = ""
     user_agent_version: str = ""
-    is_robot: bool = False
-    synthetic_type: Literal["", "bot"] = ""
+    robot: Literal["", "robot", "headless"] = ""
 
 
 def parse_device(user_agent: str, hints: ClientHints) -> Device:
@@ -185,7 +184,11 @@ def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
         # Its system is made up, and the reader's device is not behind it.
         return Device(user_agent_name=_name(agent.browser.family, _BROWSERS))
     brand, brand_version = _brand(brands)
-    robot = agent.is_bot or bool(_ROBOT.search(user_agent)) or "Headless" in brand
+    robot: Literal["", "robot", "headless"] = ""
+    if "Headless" in brand or "Headless" in user_agent:
+        robot = "headless"
+    elif agent.is_bot or _ROBOT.search(user_agent):
+        robot = "robot"
     name = _name(agent.browser.family, _BROWSERS)
     version = _major(agent.browser.version)
     if brand and name in ("", "Chrome", "Chrome WebView"):
@@ -199,8 +202,7 @@ def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
         os_version=_os_version(agent) if hinted == system else "",
         user_agent_name=name,
         user_agent_version=version,
-        is_robot=robot,
-        synthetic_type="bot" if robot else "",
+        robot=robot,
     )
 
 

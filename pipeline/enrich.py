@@ -31,7 +31,6 @@ from schemas.event import (
     CampaignClaim,
     EmailClick,
     EmailOpen,
-    Event,
     FileDownload,
     LinkClick,
 )
@@ -39,6 +38,10 @@ from schemas.outcome import Grant
 from schemas.raw_event import RawEvent
 
 _NO_CAMPAIGN = Campaign()
+_NO_DEVICE = Device()
+# Not unions: to ask whether something is of a union makes the union anew each time.
+MAIL = (EmailOpen, EmailClick)
+_WITH_TARGET = frozenset((LinkClick, FileDownload, EmailClick))
 _ZONES = frozenset(zoneinfo.available_timezones())
 
 
@@ -61,44 +64,41 @@ class Facts(msgspec.Struct, frozen=True):
     mail_verdict: str = ""
 
 
-def enrich(raw: RawEvent, grant: Grant, locator: Locator) -> Facts:
-    """Derive the coarse facts of one event; pure but for the locator's file."""
+def enrich(raw: RawEvent, grant: Grant, locator: Locator, device: Device) -> Facts:
+    """
+    Derive the coarse facts of one event; pure but for the locator's file.
+
+    Args:
+        raw: the event as it came.
+        grant: what the gate allows, and how finely.
+        locator: turns addresses into places.
+        device: what `device_of` says of its agent.
+
+    """
     event = raw.event
-    mail = isinstance(event, EmailOpen | EmailClick)
     foreign = speaks_for_others(raw)
     url = clean_url(page_url(raw))
     # Without a pseudonym no campaign is read, not even to name the source: which
     # mailing someone came from is what an anonymous row must not tell.
-    campaign = (
-        _merge(event.campaign, url.campaign)
-        if grant.outcome == "identified"
-        else _NO_CAMPAIGN
-    )
-    target = getattr(event, "target_url", "")
-    domain, path = (
-        clean_target(target)
-        if isinstance(event, LinkClick | FileDownload | EmailClick)
-        else ("", "")
-    )
+    identified = grant.outcome == "identified"
+    campaign = _merge(event.campaign, url.campaign) if identified else _NO_CAMPAIGN
+    domain, path = "", ""
+    if type(event) in _WITH_TARGET:
+        domain, path = clean_target(event.target_url)  # type: ignore[attr-defined]
+    screen, viewport, language = event.screen, event.viewport, event.language
     return Facts(
-        client_address="" if foreign else truncate(raw.address),
-        location=(
-            NOWHERE if mail else _locate(event, "" if foreign else raw.address, locator)
-        ),
-        device=_device(raw),
-        screen_class=screen_class(event.screen or ""),
-        viewport_class=screen_class(event.viewport or ""),
-        language=primary_language(
-            event.language or raw.headers.get("accept-language", "")
-        ),
-        time_zone=_zone(event.time_zone),
-        url=url,
-        source=classify(
-            event.referrer or "", url.domain, campaign.source, campaign.medium
-        ),
-        campaign=campaign,
-        target_domain=domain,
-        target_path=path,
+        "" if foreign or not identified else truncate(raw.address),
+        _location(raw, "" if foreign else raw.address, locator),
+        device,
+        screen_class(screen) if screen else "",
+        screen_class(viewport) if viewport else "",
+        primary_language(language or raw.headers.get("accept-language", "")),
+        _zone(event.time_zone),
+        url,
+        classify(event.referrer or "", url.domain, campaign.source, campaign.medium),
+        campaign,
+        domain,
+        path,
     )
 
 
@@ -109,12 +109,27 @@ def speaks_for_others(raw: RawEvent) -> bool:
     A mail is read through a proxy as often as not, and a server speaks for its
     visitors: that network and place would be put down as the visitor's.
     """
-    return raw.door == "server" or isinstance(raw.event, EmailOpen | EmailClick)
+    return raw.door == "server" or isinstance(raw.event, MAIL)
 
 
-def is_robot(raw: RawEvent) -> bool:
-    """Say if the request's agent is a robot by its own name."""
-    return parse_device(raw.user_agent, _hints(raw.headers)).is_robot
+def device_of(raw: RawEvent) -> Device:
+    """Return what the request's agent says of the device behind it."""
+    headers = raw.headers
+    return parse_device(
+        raw.user_agent,
+        ClientHints(
+            headers.get("sec-ch-ua", ""),
+            headers.get("sec-ch-ua-mobile", ""),
+            headers.get("sec-ch-ua-platform", ""),
+        ),
+    )
+
+
+def device_to_keep(raw: RawEvent, device: Device) -> Device:
+    """Return the visitor's device: nothing, where it is a server's own program."""
+    if raw.door == "server" and device.robot:
+        return _NO_DEVICE
+    return device
 
 
 def page_url(raw: RawEvent) -> str:
@@ -132,15 +147,10 @@ def page_url(raw: RawEvent) -> str:
     return ""
 
 
-def _device(raw: RawEvent) -> Device:
-    device = parse_device(raw.user_agent, _hints(raw.headers))
-    if raw.door == "server" and device.is_robot:
-        # The program that a server runs says nothing of the visitor's device.
-        return parse_device("", ClientHints())
-    return device
-
-
-def _locate(event: Event, address: str, locator: Locator) -> Location:
+def _location(raw: RawEvent, address: str, locator: Locator) -> Location:
+    event = raw.event
+    if isinstance(event, MAIL):
+        return NOWHERE
     location = locator.lookup(address)
     if location.country_iso_code or not event.time_zone:
         return location
@@ -151,14 +161,6 @@ def _locate(event: Event, address: str, locator: Locator) -> Location:
 def _zone(name: str | None) -> str:
     # A closed list: a free text could say anything about anyone.
     return name if name is not None and name in _ZONES else ""
-
-
-def _hints(headers: dict[str, str]) -> ClientHints:
-    return ClientHints(
-        brands=headers.get("sec-ch-ua", ""),
-        mobile=headers.get("sec-ch-ua-mobile", ""),
-        platform=headers.get("sec-ch-ua-platform", ""),
-    )
 
 
 def _merge(claim: CampaignClaim | None, found: Campaign) -> Campaign:

@@ -28,10 +28,11 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """
     Remember the results of a pure function, at most so many of them.
 
+    The arguments must be hashable and positional; a result is never None.
+
     Args:
         entries: how many results a generation holds; two are kept.
 
-    The arguments must be hashable and positional; a result is never None.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
@@ -39,7 +40,7 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         old: dict[int, T] = {}
 
         @functools.wraps(function)
-        def remembered(*args: P.args, **_: P.kwargs) -> T:
+        def remembered(*args: P.args, **named: P.kwargs) -> T:
             nonlocal young, old
             key = hash(args)
             found = young.get(key)
@@ -47,7 +48,7 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 return found
             found = old.get(key)
             if found is None:
-                found = function(*args)
+                found = function(*args, **named)
             if len(young) >= entries:
                 old, young = young, {}
             young[key] = found

@@ -6,7 +6,7 @@ order of `_RANK`; flags are gathered. So one more source, or one more flag, can 
 away and never give. Pure.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import cast
 
 from pipeline.signals.reading import Reading
@@ -49,9 +49,11 @@ def merge(readings: Iterable[Reading]) -> ConsentState:
 
 
 def withdraw(
-    consent: ConsentState, categories: Iterable[Category], flags: Iterable[str]
+    consent: ConsentState, categories: Collection[Category], flags: Collection[str]
 ) -> ConsentState:
     """Return the state after what the collector itself knows was withdrawn."""
+    if not categories and not flags:
+        return consent
     states = {
         category: "withdrawn" if category in categories else consent.of(category)
         for category in ASKED
@@ -94,15 +96,25 @@ def _alone(reading: Reading) -> ConsentState:
         states.get("statistics", "unknown"),
         states.get("marketing", "unknown"),
         states.get("precise_location", "unknown"),
-        tuple(sorted(reading.flags)),
+        tuple(sorted(reading.flags)) if reading.flags else (),
         (reading.source,),
-        tuple(sorted(f"{reading.source}:{what}" for what in set(reading.problems))),
+        (
+            tuple(sorted(f"{reading.source}:{what}" for what in set(reading.problems)))
+            if reading.problems
+            else ()
+        ),
         reading.updated_ms if _grants(reading) else None,
     )
 
 
 def _grants(reading: Reading) -> bool:
-    return any(reading.states.get(category) == "given" for category in ASKED)
+    states = reading.states
+    return (
+        states.get("statistics") == "given"
+        or states.get("marketing") == "given"
+        or states.get("preference") == "given"
+        or states.get("precise_location") == "given"
+    )
 
 
 def _lowest(category: Category, readings: list[Reading]) -> State:

@@ -6,10 +6,11 @@ its problem: it takes away what the others grant, and never adds to it. The stri
 themselves stay where they are.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from pipeline.clock import parse_time
+from pipeline.memo import remember
 from pipeline.signals.browser_signals import read_browser
 from pipeline.signals.cmp_cookies import CMPS, IAB_COOKIES, read_cookies
 from pipeline.signals.consent_mode import read_consent_mode
@@ -21,16 +22,17 @@ from pipeline.signals.consent_objects import (
 from pipeline.signals.errors import SignalError
 from pipeline.signals.gpp import parse_gpp_sid, read_gpp
 from pipeline.signals.macros import is_absent
-from pipeline.signals.reading import Reading, SignalState
+from pipeline.signals.reading import Method, Reading, SignalState
 from pipeline.signals.tcf import TcfRules, read_tcf
 from pipeline.signals.us_privacy import read_us_privacy
-from schemas.consent import ASKED, Category, ConsentClaim, state_of
+from schemas.consent import ASKED, Category, Claim, ConsentClaim, state_of
 from schemas.policy import Policy
 from schemas.raw_event import RawEvent
 from schemas.site import Site
 
 _DAY_MS = 86_400_000
 _NO_CLAIM = ConsentClaim()
+_CACHED = 4096
 _UNKNOWN: dict[str, SignalState] = dict.fromkeys(ASKED, "unknown")
 # Whom a page's script may have asked: the consent managers and frameworks we know.
 _SOURCES = frozenset({*CMPS, "didomi", "gpp", "tcf", "usercentrics"})
@@ -43,6 +45,7 @@ class SignalReader:
     def __init__(self, policy: Policy) -> None:
         """Bind the reader to the policy's versions and to how long consent is good."""
         self._policy = policy
+        self._said = remember(_CACHED)(self._read_said)
 
     def read(
         self, raw: RawEvent, site: Site, *, place: str, tcf_applies: bool
@@ -59,26 +62,9 @@ class SignalReader:
 
         """
         claim = raw.event.consent or _NO_CLAIM
-        texts = _texts(claim, raw, site)
-        readings = [
-            *self._own(claim, raw, site),
-            *_browser(claim, raw),
-            *_objects(claim, site),
-        ]
-        if tcf_applies:
-            readings += [self._tcf(text, raw, site) for text in texts("gdpr_consent")]
-        for text in texts("gdpr_consent"):
-            # A string of the other framework in this one's place grants nothing, and
-            # what it opts out of holds.
-            if text.startswith("DB"):
-                misplaced = self._gpp(text, claim, raw, site, place)
-                readings += [replace(one, states=_UNKNOWN) for one in misplaced]
-        for text in texts("gpp"):
-            readings += self._gpp(text, claim, raw, site, place)
-        readings += [read_us_privacy(text) for text in texts("us_privacy")]
-        gcs, gcd = _present(claim.gcs), _present(claim.gcd)
-        if gcs or gcd:
-            readings.append(read_consent_mode(gcs, gcd))
+        readings = [*self._own(claim, raw, site), *_browser(claim, raw)]
+        if claim is not _NO_CLAIM or raw.cookies:
+            readings += self._strings(claim, raw, site, place, tcf_applies=tcf_applies)
         if raw.cookies:
             cookies = read_cookies(
                 raw.cookies,
@@ -90,44 +76,97 @@ class SignalReader:
             readings += [self._aged(reading, raw) for reading in cookies]
         return readings
 
+    def _strings(
+        self,
+        claim: ConsentClaim,
+        raw: RawEvent,
+        site: Site,
+        place: str,
+        *,
+        tcf_applies: bool,
+    ) -> Iterator[Reading]:
+        """Read the strings of the frameworks and the objects of other trackers."""
+        yield from _objects(claim, site)
+        texts = _texts(claim, raw, site)
+        for text in texts("gdpr_consent"):
+            if tcf_applies:
+                yield self._tcf(text, raw, site)
+            # A string of the other framework in this one's place grants nothing, and
+            # what it opts out of holds.
+            if text.startswith("DB"):
+                for one in self._gpp(text, claim, raw, site, place):
+                    yield replace(one, states=_UNKNOWN)
+        for text in texts("gpp"):
+            yield from self._gpp(text, claim, raw, site, place)
+        for text in texts("us_privacy"):
+            yield read_us_privacy(text)
+        if claim.gcs or claim.gcd:
+            gcs, gcd = _present(claim.gcs), _present(claim.gcd)
+            if gcs or gcd:
+                yield read_consent_mode(gcs, gcd)
+
     def _own(self, claim: ConsentClaim, raw: RawEvent, site: Site) -> list[Reading]:
         flags = _own_flags(claim, site)
+        if claim is _NO_CLAIM and not flags:
+            return []
         updated_ms = _updated_ms(claim, raw)
+        said = self._said(
+            claim.preference,
+            claim.statistics,
+            claim.marketing,
+            claim.precise_location,
+            claim.policy_version,
+            claim.method,
+            self._wrong_time(updated_ms, raw),
+            _source(claim),
+            flags,
+        )
+        if not said.states and not flags:
+            return []
+        if updated_ms is None:
+            return [said]
+        return [
+            Reading(
+                said.source, said.states, flags, said.method, updated_ms, said.problems
+            )
+        ]
+
+    def _read_said(  # noqa: PLR0913 - the parts of a claim, for the cache
+        self,
+        preference: Claim,
+        statistics: Claim,
+        marketing: Claim,
+        precise_location: Claim,
+        version: str | None,
+        method: Method,
+        wrong_time: str,
+        source: str,
+        flags: frozenset[str],
+    ) -> Reading:
+        """Return what a claim says, but for the time at which it was made."""
+        claims = (preference, statistics, marketing, precise_location)
         states: dict[str, SignalState] = {}
         problems: dict[str, None] = {}
-        for category in ASKED:
-            said = getattr(claim, category)
+        for category, said in zip(ASKED, claims, strict=True):
             if said is None:
                 continue
             states[category] = state = state_of(said)
             if state == "given":
                 states[category], problem = self._grant(
-                    claim, category, updated_ms, raw
+                    category, version, method, wrong_time
                 )
                 problems |= {problem: None} if problem else {}
-        if not states and not flags:
-            return []
-        return [
-            Reading(
-                _source(claim), states, flags, claim.method, updated_ms, tuple(problems)
-            )
-        ]
+        return Reading(source, states, flags, method, None, tuple(problems))
 
     def _grant(
-        self,
-        claim: ConsentClaim,
-        category: Category,
-        updated_ms: int | None,
-        raw: RawEvent,
+        self, category: Category, version: str | None, method: Method, wrong_time: str
     ) -> tuple[SignalState, str]:
         """Return what a claimed grant is worth, and what is wrong with it."""
-        if claim.method == "implied":
+        if method == "implied":
             return "unknown", "implied"
-        version = claim.policy_version
         if version is not None and self._policy.expires(version, category):
             return "expired", "policy_version"
-        problem = self._wrong_time(updated_ms, raw)
-        return ("expired", problem) if problem else ("given", "")
+        return ("expired", wrong_time) if wrong_time else ("given", "")
 
     def _aged(self, reading: Reading, raw: RawEvent) -> Reading:
         """Hold a consent manager's grants to the same age as any other."""
@@ -188,11 +227,16 @@ def sections(claim: ConsentClaim | None) -> tuple[int, ...]:
 
 
 def _own_flags(claim: ConsentClaim, site: Site) -> frozenset[str]:
-    flags = {"objection"} if claim.objection else set()
     young = claim.age_band in _TOO_YOUNG
-    if claim.child or claim.coppa or young or site.child_directed:
-        flags.add("child")
-    return frozenset(flags)
+    child = claim.child or claim.coppa or young or site.child_directed
+    return _OWN_FLAGS[bool(claim.objection), bool(child)]
+
+
+_OWN_FLAGS = {
+    (objection, child): frozenset(["objection"] * objection + ["child"] * child)
+    for objection in (False, True)
+    for child in (False, True)
+}
 
 
 def _source(claim: ConsentClaim) -> str:
@@ -212,12 +256,12 @@ def _updated_ms(claim: ConsentClaim, raw: RawEvent) -> int | None:
 
 
 def _browser(claim: ConsentClaim, raw: RawEvent) -> list[Reading]:
-    gpc = raw.headers.get("sec-gpc", "")
-    dnt = raw.headers.get("dnt", "")
-    return read_browser(
-        [gpc, "1" if raw.event.gpc or claim.gpc else ""],
-        [dnt, "1" if raw.event.dnt or claim.dnt else ""],
-    )
+    event, headers = raw.event, raw.headers
+    gpc, dnt = headers.get("sec-gpc", ""), headers.get("dnt", "")
+    told_gpc, told_dnt = event.gpc or claim.gpc, event.dnt or claim.dnt
+    if not (gpc or dnt or told_gpc or told_dnt):
+        return []
+    return read_browser([gpc, "1" if told_gpc else ""], [dnt, "1" if told_dnt else ""])
 
 
 def _objects(claim: ConsentClaim, site: Site) -> Iterable[Reading]:
@@ -249,7 +293,10 @@ def _texts(
     reads_cookies = "iab" in site.consent_cookies
 
     def texts(name: str) -> list[str]:
-        found = [getattr(claim, name)]
+        said = getattr(claim, name)
+        if said is None and not reads_cookies:
+            return []
+        found = [said]
         if reads_cookies:
             found += [
                 value

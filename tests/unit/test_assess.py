@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.assess import Assessor, circumstances
+from pipeline.enrich import device_of
 from pipeline.merge import NOTHING
 from schemas.consent import ConsentState
 from schemas.packs import load_packs
@@ -17,6 +18,13 @@ from tests.tc_strings import encode_tc
 
 # 2026-11-22: all the packs decide by then.
 NOON_MS = 1_795_348_800_000
+
+
+def told(raw: RawEvent, consent: ConsentState) -> list[str]:
+    """Return the circumstances of an event."""
+    return circumstances(raw, consent, device_of(raw))
+
+
 ASSESSOR = Assessor(load_policy(), load_packs())
 STRICT = Site("example.com")
 AUTO = make_site("example.com", {"rules": ["auto"]})
@@ -115,25 +123,25 @@ def test_gdpr_0_is_believed_only_where_the_rules_agree() -> None:
 )
 def test_circumstances(changes: dict[str, Any], flag: str) -> None:
     """Circumstances."""
-    assert circumstances(raw_event(**changes), NOTHING) == [flag]
+    assert told(raw_event(**changes), NOTHING) == [flag]
 
 
-def test_a_plain_visit_has_no_circumstances() -> None:
+def test_a_plain_visit_has_no_told() -> None:
     """A plain visit has no circumstances."""
     headers = {"save-data": "off", "sec-purpose": ""}
-    assert circumstances(raw_event(headers=headers), NOTHING) == []
+    assert told(raw_event(headers=headers), NOTHING) == []
 
 
 def test_mail_is_opened_asked_or_unasked_and_never_by_a_robot() -> None:
     """Mail is opened asked or unasked and never by a robot."""
     opened = raw_event("email_open", user_agent=ROBOT)
-    assert circumstances(opened, NOTHING) == ["mail_unasked"]
-    assert circumstances(opened, ConsentState(statistics="given")) == []
+    assert told(opened, NOTHING) == ["mail_unasked"]
+    assert told(opened, ConsentState(statistics="given")) == []
     clicked = raw_event("email_click", target_url="https://example.com/")
-    assert circumstances(clicked, NOTHING) == []
+    assert told(clicked, NOTHING) == []
 
 
 def test_a_servers_program_is_no_robot() -> None:
     """A servers program is no robot."""
     raw = raw_event(door="server", user_agent="curl/8.5.0")
-    assert circumstances(raw, NOTHING) == []
+    assert told(raw, NOTHING) == []

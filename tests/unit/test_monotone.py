@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.assess import Assessor, circumstances
+from pipeline.enrich import device_of
 from pipeline.gate import decide
 from pipeline.merge import add_flags
 from schemas.consent import ASKED, CATEGORIES
@@ -94,7 +95,8 @@ def levels(
         consent=consent, headers=sent, occurred_ms=NOW_MS, received_ms=NOW_MS
     )
     assessment = ASSESSOR.assess(raw, site, place)
-    state = add_flags(assessment.consent, circumstances(raw, assessment.consent))
+    told = circumstances(raw, assessment.consent, device_of(raw))
+    state = add_flags(assessment.consent, told)
     grants = {name: decide(name, state, assessment.rules) for name in CATEGORIES}
     ranks = {name: RANK[grant.outcome] for name, grant in grants.items()}
     return ranks, frozenset().union(*(grant.absent for grant in grants.values()))

@@ -1,0 +1,216 @@
+"""
+What one event costs in the pipeline, gate to row, step by step: with warm caches, with
+all of them cold, and under a stream in which no agent, URL or address comes twice.
+
+    python -m tests.load.bench_pipeline [--geo FOLDER]
+
+Processor time of one thread, the best of several rounds, in microseconds. The first
+line is a fixed piece of work of a library (orjson reading 300 bytes): machines and
+hours differ, so quote ratios to it. On the machine of the research notes it is 0.70.
+"""
+
+import argparse
+import gc
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from pipeline.clock import now_ms
+from pipeline.enrich import device_of, device_to_keep, enrich
+from pipeline.gate import decide
+from pipeline.identify import identify
+from pipeline.location import Locator
+from pipeline.minimise import Minimiser
+from pipeline.objections import Objections
+from pipeline.process import Processor
+from pipeline.salt import DaySalt
+from schemas.event import PageView
+from schemas.policy import load_policy
+from schemas.raw_event import RawEvent
+from schemas.site import Site, make_site
+
+SITE = "example.com"
+_EVENTS = 200
+_ROUNDS = 9
+_STREAM = 20_000
+_BODY = orjson.dumps(
+    {"a": "b" * 100, "c": [1, 2, 3], "d": {"e": "f" * 60}, "g": "h" * 90}
+)
+
+
+class Bench:
+    """A pipeline as an edge has it, and what its steps need."""
+
+    def __init__(self, root: Path, geo: Sequence[Path]) -> None:
+        policy = load_policy()
+        salts = DaySalt(root / "day.salt")
+        self.locator = Locator(geo)
+        self.minimiser = Minimiser(policy, salts)
+        self.site: Site = make_site(SITE, {})
+        self.processor = Processor(
+            policy, self.locator, b"k" * 32, salts, Objections(root / "objections")
+        )
+
+    def warm(self) -> None:
+        """Print each step of events that were seen before."""
+        raws = [_raw(number % 20) for number in range(_EVENTS)]
+        whole = [(raw, self.site) for raw in raws]
+        process = self.processor.process
+        print("\nwarm: the same agents, addresses and pages again")
+        _best(process, whole)
+        for name, (function, calls) in self._steps(raws).items():
+            print(f"  {name:32}{_best(function, calls):8.2f}")
+        print(f"  {'gate to row':32}{_best(process, whole):8.2f}")
+        rows = [(process(raw, self.site).row,) for raw in raws]
+        print(f"  {'row to line':32}{_best(_line, rows):8.2f}")
+
+    def cold(self) -> None:
+        """Print what an event costs that shares nothing with any before it."""
+        print("\ncold: an agent, address, page and referrer that no cache knows")
+        taken = []
+        for turn in range(_ROUNDS):
+            first = 1_000_000 + turn * _EVENTS
+            raws = [_raw(first + number) for number in range(_EVENTS)]
+            calls = [(raw, self.site) for raw in raws]
+            taken.append(_once(self.processor.process, calls))
+        print(f"  {'gate to row':32}{min(taken):8.2f}")
+
+    def stream(self) -> None:
+        """Print what a hostile stream leaves in memory."""
+        process = self.processor.process
+        for number in range(_STREAM):
+            process(_raw(5_000_000 + number), self.site)
+        gc.collect()
+        tracemalloc.start()
+        for number in range(_STREAM):
+            process(_raw(6_000_000 + number), self.site)
+        first, _ = tracemalloc.get_traced_memory()
+        for number in range(_STREAM):
+            process(_raw(7_000_000 + number), self.site)
+        gc.collect()
+        second, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        print(f"\nhostile: {_STREAM} events, nothing twice, caches full before")
+        print(f"  {'memory kept, MiB':32}{first / 2**20:8.2f}")
+        print(f"  {'after as many more, MiB':32}{second / 2**20:8.2f}")
+
+    def _steps(
+        self, raws: Sequence[RawEvent]
+    ) -> dict[str, tuple[Callable[..., Any], list[tuple[Any, ...]]]]:
+        """Return the steps of the path and the arguments of each event."""
+        treated = [self.processor.treat(raw, self.site) for raw in raws]
+        deciding = [("statistics", one.consent, one.rules) for one in treated]
+        grants = [decide(*arguments) for arguments in deciding]
+        devices = [device_to_keep(raw, device_of(raw)) for raw in raws]
+        enriching = [
+            (raw, grant, self.locator, device)
+            for raw, grant, device in zip(raws, grants, devices, strict=True)
+        ]
+        minimising = [
+            (
+                arguments[0],
+                "statistics",
+                arguments[1],
+                one.consent,
+                enrich(*arguments),
+                identify(one.visitor, arguments[1]),
+            )
+            for arguments, one in zip(enriching, treated, strict=True)
+        ]
+        return {
+            "signals, rules, withdrawals": (
+                self.processor.treat,
+                [(raw, self.site) for raw in raws],
+            ),
+            "gate": (decide, deciding),
+            "enrich": (enrich, enriching),
+            "minimise": (self.minimiser.row, minimising),
+        }
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--geo", type=Path, default=Path("data/geo"))
+    geo = sorted(parser.parse_args().geo.glob("*.mmdb"))
+    loads = _best(orjson.loads, [(_BODY,)] * 2000)
+    print(f"{'orjson.loads, 300 bytes':34}{loads:8.2f}")
+    print(f"{'city databases':34}{len(geo):8}")
+    with tempfile.TemporaryDirectory() as root:
+        bench = Bench(Path(root), geo)
+        bench.warm()
+        bench.cold()
+        bench.stream()
+
+
+def _line(row: msgspec.Struct) -> bytes:
+    return orjson.dumps(msgspec.structs.astuple(row))
+
+
+def _best(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> float:
+    return min(_once(function, calls) for _ in range(_ROUNDS))
+
+
+def _once(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> float:
+    gc.disable()
+    begun = time.perf_counter()
+    for arguments in calls:
+        function(*arguments)
+    taken = time.perf_counter() - begun
+    gc.enable()
+    return taken / len(calls) * 1e6
+
+
+def _raw(number: int) -> RawEvent:
+    """Return one visit of a page; what it says depends on the number alone."""
+    major = 100 + number % 900
+    event = {
+        "event": "page_view",
+        "site": SITE,
+        "url": f"https://{SITE}/shop/page-{number}/view?utm_source=news&id={number}",
+        "referrer": f"https://search{number}.example/find/{number}",
+        "title": f"A page of the shop, number {number}",
+        "visitor": f"browser_{number:016d}",
+        "screen": "1920x1080",
+        "language": "de-DE",
+        "consent": {"statistics": True, "marketing": False},
+    }
+    now = now_ms()
+    return RawEvent(
+        event=msgspec.convert(event, PageView),
+        event_id="0190f3c8-7b2a-7000-8000-000000000001",
+        door="script",
+        # All over the address space but where it is reserved.
+        address=".".join(
+            str(part)
+            for part in (
+                11 + number % 100,
+                number >> 16 & 255,
+                number >> 8 & 255,
+                number & 255,
+            )
+        ),
+        user_agent=(
+            f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; b{number}) AppleWebKit/537.36 "
+            f"(KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"
+        ),
+        referer="",
+        headers={
+            "accept-language": "de-DE,de;q=0.9,en;q=0.8",
+            "sec-ch-ua": f'"Google Chrome";v="{major}", "Not_A Brand";v="24"',
+            "sec-ch-ua-mobile": "?0",
+            "sec-ch-ua-platform": '"Windows"',
+        },
+        occurred_ms=now - 40,
+        received_ms=now,
+    )
+
+
+if __name__ == "__main__":
+    main()
