@@ -1,35 +1,42 @@
 """
-Where an address is, from a database file; or a country, from a time zone.
+Where an address is, from database files; or a country, from its code.
 
-No answer leaves the machine and none is precise: country, region and the name of
-the place. Coordinates, postal codes, radii and districts are not read. Without a
-database, or with a broken one, Kastana works on without locations.
+No answer leaves the machine and none is precise: of what a database says the ladder
+continent, country, region, city is climbed as far as enough people live on a rung.
+Coordinates, postal codes, radii and districts are not kept. Without a database, or with
+a broken one, Kastana works on without locations.
 """
 
-import functools
 import logging
+import threading
 from collections.abc import Callable, Sequence
-from importlib import resources
-from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from socket import AF_INET, AF_INET6, inet_ntop
+from typing import Literal, NamedTuple
 
-import geoip2.database
-import geoip2.errors
-import geoip2.models
-import maxminddb
 import msgspec
 
-from pipeline.address import parse
-from pipeline.region import region_code
+from pipeline.address import client_bytes, truncate
+from pipeline.countries import continent_of, people_a_region, people_of
+from pipeline.location_files import (
+    GEONAMES,
+    UNKNOWN,
+    Attribution,
+    Database,
+    DatabaseError,
+    Mode,
+    Spot,
+    open_database,
+)
+from pipeline.memo import remember
+from schemas.precision import Precision
 
 _LOG = logging.getLogger("kastana.location")
 
-_CACHED = 32768
-_MAX_LOCALITY = 100
-
-_MODES = {"mmap": maxminddb.MODE_AUTO, "memory": maxminddb.MODE_MEMORY}
-_UNREADABLE = (OSError, ValueError, maxminddb.InvalidDatabaseError)
+_CACHED = 16384
+_V4_BYTES = 4
+# The smallest region of a country is far below the mean of its regions.
+_SPREAD = 5
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -45,254 +52,226 @@ class Location(msgspec.Struct, frozen=True):
 NOWHERE = Location()
 
 
-class Attribution(NamedTuple):
-    """What a database's licence wants said wherever its results are shown."""
+class Condition(NamedTuple):
+    """How many files answer, and how many cannot be read as they are now."""
 
-    text: str
-    url: str
-
-
-_ATTRIBUTIONS = {
-    "dbip": Attribution("IP Geolocation by DB-IP", "https://db-ip.com"),
-    "geolite2": Attribution(
-        "This product includes GeoLite2 Data created by MaxMind",
-        "https://www.maxmind.com",
-    ),
-}
-
-_Address = IPv4Address | IPv6Address
+    ok: int
+    broken: int
 
 
-class _Database(NamedTuple):
-    path: Path
-    ip_version: int
-    find: Callable[[_Address], Location]
-    close: Callable[[], None]
-    attribution: Attribution | None
+class _File(NamedTuple):
+    """A file as it was found at the last look; `mark` is None if it was not there."""
+
+    mark: tuple[int, ...] | None
+    database: Database | None
+    problem: str
+
+
+class _Open(NamedTuple):
+    """The databases of one look with the cache of their answers: changed as one."""
+
+    databases: tuple[Database, ...]
+    spot: Callable[[str], Spot]
 
 
 class Locator:
-    """
-    Looks addresses up in one or more MaxMind DB files, the first answer wins.
-
-    Read are MaxMind's and DB-IP's own city and country databases and the flat ones
-    of ip-location-db; which of them a file is, its metadata say.
-    """
+    """Looks addresses up in one or more database files, the first answer wins."""
 
     def __init__(
-        self, paths: Sequence[Path] = (), mode: Literal["mmap", "memory"] = "mmap"
+        self,
+        paths: Sequence[Path] | Callable[[], Sequence[Path]] = (),
+        mode: Mode = "mmap",
     ) -> None:
         """
         Open the databases; what cannot be opened is left out with one warning.
 
         Args:
-            paths: database files; the names of ip-location-db's files are kept, as
-                they say whose data it is.
-            mode: "mmap" shares the pages between processes; "memory" reads the file
-                whole and so survives its being overwritten.
+            paths: database files, or what returns those that there are at the moment.
+            mode: how they are read, see `open_database`.
 
         """
-        self._databases: list[_Database] = []
-        self._problem = "" if paths else "no city database is configured"
-        for path in paths:
-            try:
-                self._databases.append(_open(path, mode))
-            except _UNREADABLE as error:
-                self._note(path, error)
-        if not paths:
-            _LOG.warning("locations are off: %s", self._problem)
-        self._cached = functools.lru_cache(maxsize=_CACHED)(self._find)
+        self._paths = paths if callable(paths) else lambda: paths
+        self._mode: Mode = mode
+        self._changing = threading.Lock()
+        self._files: dict[Path, _File] | None = None
+        self._open = self._opened(())
+        self.refresh()
 
     @property
     def available(self) -> bool:
         """Whether at least one database answers."""
-        return bool(self._databases)
+        return bool(self._open.databases)
+
+    @property
+    def databases(self) -> tuple[Database, ...]:
+        """The databases that answer, in the order in which they are asked."""
+        return self._open.databases
+
+    @property
+    def condition(self) -> Condition:
+        """How the files are, in numbers."""
+        files = (self._files or {}).values()
+        broken = sum(1 for file in files if file.problem)
+        return Condition(len(self._open.databases), broken)
 
     @property
     def problem(self) -> str:
         """What is wrong with the databases, "" when nothing is."""
-        return self._problem
+        if not self._files:
+            return "no city database is configured"
+        return "; ".join(file.problem for file in self._files.values() if file.problem)
 
     @property
     def attributions(self) -> tuple[Attribution, ...]:
-        """What the licences of the open databases want said, once each."""
-        found = (database.attribution for database in self._databases)
-        return tuple(dict.fromkeys(line for line in found if line is not None))
+        """What the licences of the data in use want said, once each."""
+        if not self.available:
+            return ()
+        found = (database.attribution for database in self._open.databases)
+        lines = (line for line in found if line is not None)
+        return tuple(dict.fromkeys((*lines, GEONAMES)))
 
-    def lookup(self, address: str) -> Location:
-        """Return where an address is; NOWHERE when no database says."""
-        return self._cached(address)
+    def place(self, address: str) -> str:
+        """
+        Return where rules apply to an address: "US-CA", "DE", or "" if not known.
 
-    def close(self) -> None:
-        """Close the databases."""
-        for database in self._databases:
-            database.close()
-        self._databases.clear()
+        As fine as the database says it, and for choosing rules alone.
+        """
+        spot = self._open.spot(address)
+        return spot.region or spot.country
 
-    def __enter__(self) -> Self:
-        """Return the locator itself."""
-        return self
+    def locate(self, address: str, precision: Precision) -> Location:
+        """
+        Return where an address is, as finely as it may be kept.
 
-    def __exit__(self, *_: object) -> None:
-        """Close the databases."""
-        self.close()
+        Args:
+            address: any spelling; what is none is nowhere.
+            precision: if the address itself is looked up or what is left of it after
+                truncation, and which cities may be named.
 
-    def _find(self, text: str) -> Location:
-        address = parse(text)
-        if address is None:
-            return NOWHERE
-        for database in tuple(self._databases):
-            if address.version > database.ip_version:
+        """
+        if precision.lookup == "truncated":
+            address = truncate(address, precision.address_v4, precision.address_v6)
+        return _climb(self._open.spot(address), precision)
+
+    def refresh(self) -> None:
+        """
+        Open what changed, appeared or vanished since the last look.
+
+        A stat for each file when nothing did. What was read before stays in use where
+        the new file cannot be read, and for look-ups that are under way.
+        """
+        with self._changing:
+            before = self._files
+            known = before or {}
+            files = {path: self._look(path, known.get(path)) for path in self._paths()}
+            if files != before:
+                self._change(files)
+
+    def _look(self, path: Path, before: _File | None) -> _File:
+        mark = _mark(path)
+        if before is not None and before.mark == mark:
+            return before
+        if mark is None:
+            return _File(None, None, f"{path.name} is missing")
+        try:
+            return _File(mark, open_database(path, self._mode), "")
+        except DatabaseError as error:
+            problem = f"{path.name} {error}"
+        kept = before.database if before is not None else None
+        # Overwritten in place: what is mapped is the new content.
+        if before is not None and before.mark is not None and self._mode == "mmap":
+            kept = kept if before.mark[:2] != mark[:2] else None
+        return _File(mark, kept, problem)
+
+    def _change(self, files: dict[Path, _File]) -> None:
+        known, self._files = self._files or {}, files
+        found = (file.database for file in files.values())
+        self._open = self._opened(tuple(one for one in found if one is not None))
+        if not files:
+            _LOG.warning("locations are off: %s", self.problem)
+        for path, file in files.items():
+            before = known.get(path)
+            if file.problem and (before is None or before.problem != file.problem):
+                _LOG.warning("locations are limited: %s", file.problem)
+            elif before is not None and not file.problem:
+                _LOG.info("%s is read anew", path.name)
+
+    def _opened(self, databases: tuple[Database, ...]) -> _Open:
+        # A cache of its own for each look: an answer of the files before, that is
+        # under way now, cannot end up among those of the files after.
+        def find(address: str) -> Spot:
+            return self._find(address, databases)
+
+        return _Open(databases, remember(_CACHED)(find))
+
+    def _find(self, address: str, databases: tuple[Database, ...]) -> Spot:
+        packed = client_bytes(address)
+        if packed is None:
+            return UNKNOWN
+        # One spelling, that the reader understands.
+        version, family = (4, AF_INET) if len(packed) == _V4_BYTES else (6, AF_INET6)
+        text = inet_ntop(family, packed)
+        for database in databases:
+            if version > database.ip_version:
                 continue
             try:
-                location = database.find(address)
-            except _UNREADABLE as error:
-                self._databases.remove(database)
-                self._note(database.path, error)
+                spot = database.find(text)
+            except DatabaseError as error:
+                self._drop(database, error)
                 continue
-            if location.source == "address":
-                return location
-        return NOWHERE
+            if spot is not UNKNOWN:
+                return spot
+        return UNKNOWN
 
-    def _note(self, path: Path, error: Exception) -> None:
-        # The error's own text stays out: it can quote the address looked up.
-        self._problem = f"{path.name} cannot be read ({type(error).__name__})"
-        _LOG.warning("locations are limited: %s", self._problem)
-
-
-def _open(path: Path, mode: Literal["mmap", "memory"]) -> _Database:
-    flat = maxminddb.open_database(path, _MODES[mode])
-    metadata = flat.metadata()
-    kind = metadata.database_type
-    credit = _attribution(f"{kind} {path.name}")
-    if kind.startswith(("city ", "country ")):
-        return _Database(
-            path,
-            metadata.ip_version,
-            lambda address: _from_flat(flat.get(address)),
-            flat.close,
-            credit,
-        )
-    flat.close()
-    if "City" not in kind and "Country" not in kind:
-        raise ValueError("not a city or country database")
-    reader = geoip2.database.Reader(path, locales=["en"], mode=_MODES[mode])
-    return _Database(
-        path,
-        metadata.ip_version,
-        functools.partial(
-            _from_model, reader.city if "City" in kind else reader.country
-        ),
-        reader.close,
-        credit,
-    )
+    def _drop(self, database: Database, error: DatabaseError) -> None:
+        """Do without a database until its file changes."""
+        with self._changing:
+            files = dict(self._files or {})
+            for path, file in files.items():
+                if file.database is database:
+                    files[path] = _File(file.mark, None, f"{path.name} {error}")
+                    self._change(files)
+                    return
 
 
-def _attribution(names: str) -> Attribution | None:
-    words = names.lower()
-    return next((line for name, line in _ATTRIBUTIONS.items() if name in words), None)
-
-
-def _from_flat(record: object) -> Location:
-    if not isinstance(record, dict):
-        return NOWHERE
-    return _place(
-        record.get("country_code"), "", record.get("state1"), record.get("city")
-    )
-
-
-def _from_model(
-    find: Callable[[_Address], geoip2.models.Country], address: _Address
+def of_country(
+    code: str, source: Literal["header", "time_zone"], least: int = 0
 ) -> Location:
+    """
+    Return the location that is a country alone.
+
+    Args:
+        code: ISO 3166-1; NOWHERE if it is none.
+        source: what said it.
+        least: inhabitants below which only the continent is told.
+
+    """
+    people = people_of(code)
+    if people is None:
+        return NOWHERE
+    country = code if people >= least else ""
+    return Location(country, "", "", source, continent_of(code))
+
+
+def _climb(spot: Spot, precision: Precision) -> Location:
+    """Make a location of a spot: the one place that decides how fine it is."""
+    if spot is UNKNOWN:
+        return NOWHERE
+    least, country = precision.city_population, spot.country
+    people = people_of(country)
+    if not country or (people is not None and people < least):
+        return Location("", "", "", "address", spot.continent)
+    if spot.people >= least and spot.radius_km <= precision.city_radius_km:
+        return Location(country, spot.region, spot.city, "address", spot.continent)
+    told = people_a_region(country) >= _SPREAD * least
+    return Location(country, spot.region if told else "", "", "address", spot.continent)
+
+
+def _mark(path: Path) -> tuple[int, ...] | None:
+    """Return what tells a file from another; None if there is none."""
     try:
-        model = find(address)
-    except geoip2.errors.AddressNotFoundError:
-        return NOWHERE
-    country = model.country.iso_code
-    if not isinstance(model, geoip2.models.City):
-        return _place(country, "", "", "")
-    # The largest subdivision: England, not the county in it.
-    first = model.subdivisions[0] if model.subdivisions else None
-    return _place(
-        country,
-        first.iso_code if first else "",
-        first.name if first else "",
-        model.city.name,
-    )
-
-
-def _place(country: object, code: object, region: object, city: object) -> Location:
-    """Make a location of a record: the one place that decides how fine it is."""
-    if not isinstance(country, str) or len(country) != len("XX"):
-        return NOWHERE
-    if isinstance(code, str) and code:
-        region_iso_code = f"{country}-{code}"
-    else:
-        region_iso_code = (
-            region_code(country, region) if isinstance(region, str) else ""
-        )
-    # "Caracas (Altamira)": a district may be a few streets.
-    name = city.partition("(")[0].strip() if isinstance(city, str) else ""
-    return Location(country, region_iso_code, name[:_MAX_LOCALITY], "address")
-
-
-# Old names of zones that were merged into a zone of several countries, so that the
-# target does not tell their country. tzdata's "backward" file says it in comments.
-_MERGED_ZONES = {
-    "Africa/Asmera": "ER",
-    "Africa/Timbuktu": "ML",
-    "America/Coral_Harbour": "CA",
-    "America/Montreal": "CA",
-    "America/Nipigon": "CA",
-    "America/Thunder_Bay": "CA",
-    "America/Virgin": "VI",
-    "Antarctica/South_Pole": "AQ",
-    "Asia/Rangoon": "MM",
-    "Atlantic/Jan_Mayen": "SJ",
-    "Canada/Eastern": "CA",
-    "Europe/Belfast": "GB",
-    "GB": "GB",
-    "GB-Eire": "GB",
-    "Iceland": "IS",
-    "Japan": "JP",
-    "NZ": "NZ",
-    "Pacific/Ponape": "FM",
-    "Pacific/Samoa": "AS",
-    "Pacific/Truk": "FM",
-    "Pacific/Yap": "FM",
-    "Singapore": "SG",
-    "US/Arizona": "US",
-    "US/Samoa": "AS",
-}
-# Offsets by the name of a zone; since 2024 they are links to one, but say no place.
-_OFFSETS = frozenset(("CET", "EET", "EST", "HST", "MET", "MST", "WET"))
-
-
-def country_of_time_zone(name: str) -> str:
-    """Return the ISO 3166-1 code of an IANA time zone's country; "" if it has none."""
-    return _countries().get(name, "")
-
-
-@functools.cache
-def _countries() -> dict[str, str]:
-    """Read zone.tab, which gives each zone one country, and the links to its zones."""
-    folder = resources.files("tzdata") / "zoneinfo"
-    countries = {
-        zone: code for code, _, zone in _rows(folder.joinpath("zone.tab").read_text())
-    }
-    shared = {
-        zone
-        for codes, _, zone in _rows(folder.joinpath("zone1970.tab").read_text())
-        if "," in codes
-    }
-    for line in folder.joinpath("tzdata.zi").read_text().splitlines():
-        if line.startswith("L "):
-            _, target, name = line.split(" ")
-            if target in countries and target not in shared and name not in _OFFSETS:
-                countries.setdefault(name, countries[target])
-    return countries | _MERGED_ZONES
-
-
-def _rows(table: str) -> list[tuple[str, str, str]]:
-    lines = (line.split("\t") for line in table.splitlines() if line[:1] != "#")
-    return [(line[0], line[1], line[2]) for line in lines]
+        now = path.stat()
+    except OSError:
+        # Also what may not be looked at; for the reader it is not there.
+        return None
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns

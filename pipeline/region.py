@@ -86,6 +86,12 @@ def region_code(country: str, name: str) -> str:
 
 
 @functools.cache
+def subdivisions(country: str) -> int:
+    """Return how many subdivisions of a country have a code; 0 if none is known."""
+    return len({code for code in _codes().get(country, {}).values() if code})
+
+
+@functools.cache
 def _codes() -> dict[str, dict[str, str]]:
     data = json.loads(_CODES.read_text(encoding="utf-8"))
     codes: dict[str, dict[str, str]] = data["codes"]

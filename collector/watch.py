@@ -1,0 +1,57 @@
+"""
+Looking again and again if a file has changed, beside whatever else a process does.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from collector.logs import describe
+from collector.metrics import count, show
+from pipeline.location import Locator
+
+_log = logging.getLogger("kastana.watch")
+
+EVERY_S = 1.0
+
+
+@contextlib.asynccontextmanager
+async def watching(
+    look: Callable[[], None], every_s: float = EVERY_S
+) -> AsyncIterator[None]:
+    """
+    Call a function again and again while the context lasts, the first time at once.
+
+    Args:
+        look: what to call; on a thread, since disks may be slow. When it fails that is
+            logged and counted, and it is called again.
+        every_s: seconds between two calls.
+
+    """
+    task = asyncio.create_task(_look_for_ever(look, every_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def look_at_databases(locator: Locator) -> None:
+    """Let a locator see what changed, and show how its files are."""
+    locator.refresh()
+    condition = locator.condition
+    show("kastana_geo_databases", condition.ok, "ok")
+    show("kastana_geo_databases", condition.broken, "broken")
+
+
+async def _look_for_ever(look: Callable[[], None], every_s: float) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(look)
+        except Exception as error:  # noqa: BLE001 - the outermost frame
+            kind = type(error)
+            count("kastana_failures_total", kind.__name__)
+            _log.error("unexpected error\n%s", describe(kind, error.__traceback__))
+        await asyncio.sleep(every_s)
