@@ -14,16 +14,11 @@ import msgspec
 import ua_parser
 from user_agents import parsers
 
-DeviceType = Literal[
-    "desktop",
-    "mobile",
-    "tablet",
-    "tv",
-    "console",
-    "wearable",
-    "robot",
-    "unknown",
-]
+from pipeline.device_kind import DeviceType, kind_of
+from pipeline.device_names import BRANDS, BROWSERS, PLATFORMS, SYSTEMS, token_of
+from pipeline.memo import remember
+from pipeline.robot_agents import AgentKind, agent_kind, is_mail_proxy
+
 ScreenClass = Literal["", "xs", "sm", "md", "lg", "xl"]
 
 _MAX_AGENT = 1024
@@ -46,36 +41,6 @@ _LANGUAGE = re.compile(
 _WEIGHT = re.compile(r"[01](?:\.[0-9]{0,3})?")
 _MAX_LANGUAGES, _MAX_ACCEPT_LANGUAGE = 16, 256
 
-# Mail proxies fetch pictures for a person who reads; they come before robots.
-_MAIL_PROXY = re.compile(
-    r"image ?proxy|mail ?proxy|email ?proxy|barracuda sentinel", re.IGNORECASE
-)
-_ROBOT = re.compile(
-    # Cubot makes telephones.
-    r"(?<!cu)bot\b|crawl|spider|slurp|scrap(?:er|y)|headless|phantomjs|lighthouse"
-    r"|puppeteer|playwright|selenium|\bcurl/|\bwget/|python-(?:requests|urllib|httpx)"
-    r"|\bhttpx/|aiohttp/|go-http-client|\bjava/|apache-httpclient|libwww-perl"
-    r"|node-fetch|\baxios/|guzzlehttp|postmanruntime|uptime|pingdom|monitor(?:ing)?/"
-    r"|preview\b|facebookexternalhit|feedfetcher",
-    re.IGNORECASE,
-)
-_TV = re.compile(
-    r"smart-?tv|\btv\b|web0s|netcast|hbbtv|bravia|googletv|appletv|tvos|crkey|roku"
-    r"|\b(?-i:AFT[A-Z]{1,4})\b|vidaa|viera|philipstv|dtv\b",
-    re.IGNORECASE,
-)
-_CONSOLE = re.compile(r"playstation|xbox|nintendo", re.IGNORECASE)
-_WEARABLE = re.compile(
-    r"\bwatch ?os|(?:apple|pixel|galaxy) watch|\bsm-r[0-9]|wear ?os|oculusbrowser",
-    re.IGNORECASE,
-)
-
-_KINDS: tuple[tuple[re.Pattern[str], DeviceType], ...] = (
-    (_TV, "tv"),
-    (_CONSOLE, "console"),
-    (_WEARABLE, "wearable"),
-)
-
 # Parts of agent strings that no longer tell the version of the system.
 _FROZEN = ("Windows NT 10.0", "Mac OS X 10_15_7", "Mac OS X 10.15;", "Android 10; K")
 _FROZEN_SAFARI = 26  # From here on Safari says "iPhone OS 18_6" on every later one.
@@ -84,67 +49,13 @@ _FROZEN_SAFARI = 26  # From here on Safari says "iPhone OS 18_6" on every later 
 _NAME = re.compile(
     r"(?!.*[0-9]\.[0-9]|.*[0-9]{5})[A-Za-z0-9][A-Za-z0-9 .!+&/()_'-]{0,39}"
 )
+_ENGINE = re.compile(r"(Opera|Chrome)/([0-9]{1,4})")
 _VERSION = re.compile(r"[0-9]{1,4}|XP|Vista|ME|NT")
 
-_BROWSERS = {
-    "Chrome Mobile": "Chrome",
-    "Chrome Mobile WebView": "Chrome WebView",
-    "Chrome Mobile iOS": "Chrome",
-    "Edge Mobile": "Edge",
-    "Firefox Mobile": "Firefox",
-    "Firefox iOS": "Firefox",
-    "IE": "Internet Explorer",
-    "IE Mobile": "Internet Explorer",
-    "Mobile Safari": "Safari",
-    "Mobile Safari UI/WKWebView": "Safari WebView",
-    "Opera Mobile": "Opera",
-    "Other": "",
-}
-_BRANDS = {
-    "Android WebView": "Chrome WebView",
-    "Brave": "Brave",
-    "DuckDuckGo": "DuckDuckGo",
-    "Google Chrome": "Chrome",
-    "HeadlessChrome": "HeadlessChrome",
-    "Microsoft Edge": "Edge",
-    "Microsoft Edge WebView2": "Edge WebView",
-    "NAVER Whale": "Whale",
-    "Opera": "Opera",
-    "Opera GX": "Opera GX",
-    "Opera Mobile": "Opera",
-    "OperaMobile": "Opera",
-    "Samsung Internet": "Samsung Internet",
-    "Vivaldi": "Vivaldi",
-    "Whale": "Whale",
-    "YaBrowser": "Yandex Browser",
-    "Yandex": "Yandex Browser",
-}
 # One entry of Sec-CH-UA. "Chromium" and GREASE such as "Not:A-Brand" are in neither
 # list and so are passed over.
 _BRAND = re.compile(r'"([^"\\]{1,40})"\s*;\s*v\s*=\s*"([0-9]{1,4})[0-9.]{0,20}"')
 _MAX_HINT = 512
-_SYSTEMS = {
-    "ATV OS X": "tvOS",
-    "Chromecast Linux": "Linux",
-    "Debian": "Linux",
-    "Fedora": "Linux",
-    "Mac OS X": "macOS",
-    "Other": "",
-    "Red Hat": "Linux",
-    "SUSE": "Linux",
-    "Ubuntu": "Linux",
-    "Web0S": "webOS",
-}
-_PLATFORMS = {
-    "Android": "Android",
-    "Chrome OS": "Chrome OS",
-    "Chromium OS": "Chrome OS",
-    "Fuchsia": "Fuchsia",
-    "Linux": "Linux",
-    "Windows": "Windows",
-    "iOS": "iOS",
-    "macOS": "macOS",
-}
 
 
 class ClientHints(msgspec.Struct, frozen=True):
@@ -163,7 +74,7 @@ class Device(msgspec.Struct, frozen=True):
     os_version: str = ""
     user_agent_name: str = ""
     user_agent_version: str = ""
-    robot: Literal["", "robot", "headless"] = ""
+    robot: AgentKind = ""
 
 
 def parse_device(user_agent: str, hints: ClientHints) -> Device:
@@ -176,34 +87,39 @@ def parse_device(user_agent: str, hints: ClientHints) -> Device:
     )
 
 
-@functools.lru_cache(maxsize=16384)
+@remember(8192)
 def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
     # Header bytes that are no UTF-8 arrive as lone surrogates.
     agent = _agent(user_agent.encode(errors="replace").decode())
-    if _MAIL_PROXY.search(user_agent):
+    if is_mail_proxy(user_agent):
         # Its system is made up, and the reader's device is not behind it.
-        return Device(user_agent_name=_name(agent.browser.family, _BROWSERS))
+        return Device(user_agent_name=_name(agent.browser.family, BROWSERS))
     brand, brand_version = _brand(brands)
-    robot: Literal["", "robot", "headless"] = ""
-    if "Headless" in brand or "Headless" in user_agent:
-        robot = "headless"
-    elif agent.is_bot or _ROBOT.search(user_agent):
-        robot = "robot"
-    name = _name(agent.browser.family, _BROWSERS)
-    version = _major(agent.browser.version)
+    robot = "headless" if "Headless" in brand else agent_kind(user_agent)
+    name, version = token_of(agent.ua_string)
+    if not name:
+        name = _name(agent.browser.family, BROWSERS)
+        version = _major(agent.browser.version)
+    if name == "HbbTV":
+        name, version = _engine_of_television(agent.ua_string)
     if brand and name in ("", "Chrome", "Chrome WebView"):
         # Chrome's agent string is what Brave and others hide behind.
         name, version = brand, brand_version
-    system = _name(agent.os.family, _SYSTEMS)
-    hinted = _PLATFORMS.get(platform.strip('"'), system)
+    system = _name(agent.os.family, SYSTEMS)
+    hinted = PLATFORMS.get(platform.strip('"'), system)
     return Device(
-        device_type="robot" if robot else _kind(agent, mobile),
+        device_type="robot" if robot else kind_of(agent, mobile),
         os_name=hinted,
         os_version=_os_version(agent) if hinted == system else "",
         user_agent_name=name,
         user_agent_version=version,
         robot=robot,
     )
+
+
+# The model of a device is of no use here, and costs as much as the other two.
+_DOMAINS = ua_parser.Domain.OS | ua_parser.Domain.USER_AGENT
+_NO_DEVICE = parsers.Device("Other", "", "")
 
 
 @functools.cache
@@ -217,30 +133,30 @@ def _parser() -> ua_parser.Parser:
 
 def _agent(text: str) -> Any:  # noqa: ANN401 - user_agents has no types
     """Make a user_agents object from the fast parser's result, not its own slow one."""
-    result = _parser().parse(text).with_defaults()
+    result = _parser()(text, _DOMAINS)
     agent = parsers.UserAgent.__new__(parsers.UserAgent)
     agent.ua_string = text
-    os, browser, device = result.os, result.user_agent, result.device
-    agent.os = parsers.parse_operating_system(os.family, os.major, os.minor, os.patch)
-    agent.browser = parsers.parse_browser(
-        browser.family, browser.major, browser.minor, browser.patch
+    os, browser = result.os, result.user_agent
+    agent.os = parsers.OperatingSystem(
+        os.family if os else "Other", *_version(os.major if os else None)
     )
-    agent.device = parsers.parse_device(device.family, device.brand, device.model)
+    agent.browser = parsers.Browser(
+        browser.family if browser else "Other",
+        *_version(browser.major if browser else None),
+    )
+    agent.device = _NO_DEVICE
     return agent
 
 
-def _kind(agent: Any, mobile: str) -> DeviceType:  # noqa: ANN401
-    text = agent.ua_string
-    for pattern, kind in _KINDS:
-        if pattern.search(text):
-            return kind
-    if mobile == "?1":
-        return "mobile"
-    if agent.is_tablet or "Tablet" in text:
-        return "tablet"
-    if agent.is_mobile or ("Mobile" in text and not agent.is_pc):
-        return "mobile"
-    return "desktop" if agent.is_pc else "unknown"
+def _version(major: str | None) -> tuple[tuple[str, ...], str]:
+    return ((major,), major) if major else ((), "")
+
+
+def _engine_of_television(user_agent: str) -> tuple[str, str]:
+    # HbbTV is what the television can show; the browser is the engine it names.
+    if match := _ENGINE.search(user_agent):
+        return match[1], match[2]
+    return "HbbTV", ""
 
 
 def _os_version(agent: Any) -> str:  # noqa: ANN401
@@ -259,8 +175,8 @@ def _os_version(agent: Any) -> str:  # noqa: ANN401
     return version
 
 
-def _major(version: tuple[int | str, ...]) -> str:
-    major = str(version[0]) if version else ""
+def _major(version: tuple[str, ...]) -> str:
+    major = version[0] if version else ""
     return major if _VERSION.fullmatch(major) else ""
 
 
@@ -271,8 +187,8 @@ def _name(family: str, known: dict[str, str]) -> str:
 
 def _brand(header: str) -> tuple[str, str]:
     for brand, version in _BRAND.findall(header):
-        if brand in _BRANDS:
-            return _BRANDS[brand], version
+        if brand in BRANDS:
+            return BRANDS[brand], version
     return "", ""
 
 
@@ -287,7 +203,7 @@ def screen_class(size: str) -> ScreenClass:
     return next((name for least, name in _BREAK_POINTS if width >= least), "")
 
 
-@functools.lru_cache(maxsize=4096)
+@remember(2048)
 def primary_language(header: str) -> str:
     """
     Return the preferred language of a language tag or Accept-Language header.

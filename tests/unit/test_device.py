@@ -2,6 +2,7 @@
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 from typing import get_args
 
@@ -14,12 +15,13 @@ import pipeline.device
 from pipeline.device import (
     ClientHints,
     Device,
-    DeviceType,
     base_language,
     parse_device,
     primary_language,
     screen_class,
 )
+from pipeline.device_kind import DeviceType
+from pipeline.robot_agents import agent_kind
 
 NO_HINTS = ClientHints()
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -50,6 +52,7 @@ def firefox(system: str, version: int = 120) -> str:
 
 MAC = "Macintosh; Intel Mac OS X"
 IPHONE = "iPhone; CPU iPhone OS {} like Mac OS X"
+PHONE_CHROME = chrome("Linux; Android 10; K", "Chrome/99.0 Mobile Safari/537.36")
 WINDOWS_CHROME = chrome("Windows NT 10.0; Win64; x64")
 
 
@@ -116,12 +119,27 @@ WINDOWS_CHROME = chrome("Windows NT 10.0; Win64; x64")
         ),
         (
             "Mozilla/5.0 (Linux; Android 14; Pixel Watch) Chrome/120 Mobile",
-            ("wearable", "Android", "14", "Android", "14"),
+            ("wearable", "Android", "14", "Android Browser", "14"),
         ),
-        ("analytics-python/2.1.1", ("unknown", "", "", "", "")),
+        (
+            chrome("X11; Linux x86_64", "Chrome/120.0 YaBrowser/24.1 Safari/537.36"),
+            ("desktop", "Linux", "", "Yandex Browser", "24"),
+        ),
+        (
+            "Opera/9.80 (Linux mips; U; HbbTV/1.1.1 (; Sony; KDL32)) Presto/2.7.61",
+            ("tv", "Linux", "", "Opera", "9"),
+        ),
+        (
+            chrome("Linux; Android 9; Android TV Box", "Chrome/88.0 Safari/537.36"),
+            ("tv", "Android", "9", "Chrome", "88"),
+        ),
+        (
+            chrome("Linux; Android 12; Lenovo Tab P11", "Chrome/99.0 Mobile Safari/1"),
+            ("tablet", "Android", "12", "Chrome", "99"),
+        ),
         ("Mozilla/5.0", ("unknown", "", "", "", "")),
         ("", ("unknown", "", "", "", "")),
-        ("\udcff\udcfe", ("unknown", "", "", "", "")),
+        ("\udcff\udcfe Mozilla/5.0 (X11) x", ("unknown", "", "", "", "")),
     ],
 )
 def test_device_class(user_agent: str, expected: tuple[str, ...]) -> None:
@@ -139,23 +157,69 @@ def test_device_class(user_agent: str, expected: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "user_agent",
+    ("user_agent", "kind"),
     [
-        "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-        chrome("X11; Linux x86_64", "HeadlessChrome/156.0.0.0 Safari/537.36"),
-        "curl/8.0",
-        "python-requests/2.31",
-        "Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com/robot/)",
-        "GPTBot/1.2",
-        "facebookexternalhit/1.1",
-        "Go-http-client/1.1",
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://google.com/bot)", "robot"),
+        ("Mozilla/5.0 (compatible; AhrefsBot/7.0; +http://ahrefs.com)", "robot"),
+        (f"{PHONE_CHROME} (compatible; Googlebot/2.1; +http://google.com)", "robot"),
+        (f"{WINDOWS_CHROME} GTmetrix", "robot"),
+        ("GPTBot/1.2", "robot"),
+        ("facebookexternalhit/1.1", "robot"),
+        ("analytics-python/2.1.1", "robot"),
+        ("Go-http-client/1.1", "robot"),
+        ("python-requests/2.31", "robot"),
+        ("curl/8.0", "robot"),
+        (
+            chrome("X11; Linux x86_64", "HeadlessChrome/156.0.0.0 Safari/537.36"),
+            "headless",
+        ),
+        (f"{WINDOWS_CHROME} PhantomJS/2.1", "headless"),
     ],
 )
-def test_robots(user_agent: str) -> None:
-    """Crawlers, headless browsers and HTTP libraries are robots."""
+def test_robots(user_agent: str, kind: str) -> None:
+    """Crawlers and HTTP libraries are robots; a browser without a screen is one too."""
     found = parse_device(user_agent, NO_HINTS)
 
-    assert (found.device_type, bool(found.robot)) == ("robot", True)
+    assert (found.device_type, found.robot) == ("robot", kind)
+    assert agent_kind(user_agent) == kind
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        chrome("Linux; Android 11; CUBOT X30", "Chrome/99.0 Mobile Safari/537.36"),
+        chrome("Linux; Android 6.0; POWER BOT", "Chrome/99.0 Mobile Safari/537.36"),
+        chrome("Linux; Android 8.1.0; Newsday_E1", "Chrome/84.0 Mobile Safari/537.36"),
+        chrome("Linux; Android 11; DYON Google TV Build/RTK2", "Chrome/126.0 Safari/1"),
+        chrome("Web0S; Linux/SmartTV", "Chrome/53.0 Safari/537.36 WebAppManager"),
+        chrome("Linux; Android 9; X", "Chrome/68.0 Mobile SogouMobileBrowser/5.24"),
+        "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; chromeframe/15.0.874.121)",
+        "Microsoft Office/16.0 (Microsoft Outlook 16.0.12026; Pro)",
+        f"{PHONE_CHROME} Instagram 300.0.0.0",
+    ],
+)
+def test_people_are_no_robots(user_agent: str) -> None:
+    """Telephones named like robots, toolbars and mail readers are people's."""
+    assert agent_kind(user_agent) == ""
+
+
+def test_memory_stays_flat_under_ever_new_agents() -> None:
+    """Agents that nobody sent before fill the caches once and then no further."""
+
+    def send(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            parse_device(f"{WINDOWS_CHROME} planted-{number}-{'x' * 400}", NO_HINTS)
+
+    send(0, 20_000)
+    tracemalloc.start()
+    try:
+        send(20_000, 20_000)
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # Classes alone; the agents of two generations would be 10 MB more.
+    assert grown < 6_000_000
 
 
 @pytest.mark.parametrize(

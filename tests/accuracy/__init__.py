@@ -1,0 +1,1 @@
+"""How right devices and robots are told, against lists that others made."""
