@@ -23,6 +23,6 @@ FROM
         ) AS previous
     FROM kastana.events FINAL
     WHERE event_name NOT IN ('email_open', 'email_click')
-        AND NOT (door = 'server' AND visitor_scope != 'persistent')
+        AND NOT (door = 'server' AND visitor_id = 0)
 )
 GROUP BY site, day

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.migrate import migrate
@@ -186,7 +187,7 @@ class TestVisitors:
         )
 
     def test_who_is_left_out(self, store: Store) -> None:
-        """Readers of mails and nameless servers are no visitors of the site."""
+        """Readers of mails, and whom a server does not name, are no visitors here."""
         keep(
             store,
             seen(f"{SECOND} 10:00:00", "email_open", 7, door="pixel"),
@@ -198,7 +199,7 @@ class TestVisitors:
             seen(f"{SECOND} 10:00:00", "custom", 1, door="server"),
         )
 
-        assert [(SECOND, "2", "2", "1", "1")] == numbers(
+        assert [(SECOND, "3", "3", "2", "1")] == numbers(
             answer(store, "visitors", SECOND, SECOND)
         )
 
@@ -235,3 +236,92 @@ def test_pages_by_their_pings(store: Store) -> None:
         )
         for one in rows
     }
+
+
+class TestMailings:
+    """Who opened and clicked, told apart."""
+
+    def test_apart(self, store: Store) -> None:
+        """People's opens and clicks are one number, machines' are others."""
+        verdicts = {"human": 3, "proxy": 2, "prefetch": 4, "scanner": 5, "": 1}
+        keep(
+            store,
+            *(
+                mail_event("email_open", f"10:00:{second:02}", verdict, visitor=second)
+                for second, verdict in enumerate(
+                    (name for name, times in verdicts.items() for _ in range(times)), 1
+                )
+            ),
+            mail_event("email_click", "11:00:00", "human", visitor=1),
+            mail_event("email_click", "11:00:00", "scanner", visitor=15),
+            mail_event("email_click", "11:00:00", "proxy", visitor=0),
+            mail_event("email_click", "11:00:00", "", visitor=0),
+            count_row(
+                event_name="email_open",
+                outcome="counted",
+                occurred_at=f"{SECOND} 10:00:00.000",
+                events=9,
+            ),
+        )
+
+        first, second = answer(store, "mailings", SECOND, SECOND)
+        assert {"mailing": "", "opens": "9", "clicks": "0", "readers": "0"} == {
+            name: first[name] for name in ("mailing", "opens", "clicks", "readers")
+        }
+        assert {
+            "site": "example.com",
+            "day": SECOND,
+            "mailing": "letter",
+            "opens": "6",
+            "clicks": "3",
+            "readers": "6",
+            "human_opens": "3",
+            "proxy_opens": "2",
+            "prefetched_opens": "4",
+            "scanner_opens": "5",
+            "human_clicks": "1",
+            "proxy_clicks": "1",
+            "scanner_clicks": "1",
+        } == second
+
+    @pytest.mark.parametrize(
+        ("seconds", "swept"),
+        [
+            (("00.000", "00.900", "01.999"), 3),
+            (("00.000", "00.900", "02.000"), 0),
+            (("00.000", "01.900", "03.800"), 0),
+            (("00.000", "00.001", "00.002", "00.003", "09.000"), 4),
+        ],
+    )
+    def test_sweep(self, store: Store, seconds: tuple[str, ...], swept: int) -> None:
+        """The first links of a sweep are the gateway's too, and no other click is."""
+        clicks = [
+            mail_event("email_click", f"10:00:{at}", "human", target_url_path=f"/{at}")
+            for at in seconds
+        ]
+        # Another reader, another mailing and the same link again are no part of it.
+        clicks += [
+            mail_event("email_click", "10:00:00.000", "human", visitor=2),
+            mail_event("email_click", "10:00:00.000", "human", mailing="other"),
+            mail_event("email_click", "10:00:00.001", "human", mailing="other"),
+            mail_event("email_click", "10:00:00.002", "human", mailing="other"),
+        ]
+        keep(store, *clicks)
+
+        rows = answer(store, "mailings", SECOND, SECOND)
+        assert {
+            "letter": (str(len(seconds) + 1 - swept), str(swept)),
+            "other": ("3", "0"),
+        } == {one["mailing"]: (one["clicks"], one["scanner_clicks"]) for one in rows}
+
+
+def mail_event(
+    name: str, time: str, verdict: str, visitor: int = 1, **changes: Any
+) -> Row:
+    """Return the row of what someone did with a mail."""
+    made = seen(
+        f"{SECOND} {time}", name, visitor, mailing="letter", mail_verdict=verdict
+    )
+    # `seen` writes whole seconds.
+    at = f"{SECOND} {time}" if "." in time else made.occurred_at
+    return msgspec.structs.replace(made, **{"occurred_at": at, **changes})
