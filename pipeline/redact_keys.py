@@ -1,51 +1,11 @@
-"""
-Personal data that only its name gives away: the pairs of `properties`.
+"""Personal data that only its name gives away: the pairs of `properties`."""
 
-A name is taken apart at `_`, `-`, `.` and capitals; whole words, or two neighbours
-closed up, are looked up in a closed list. So "user.firstName" and "api-key" are
-found, "plan", "seats" and a product's plain "name" are not. A name that ends in a
-word for a property of the thing ("token_count", "login_method") is none of it.
-"""
-
-import functools
 import re
-from itertools import pairwise
-from typing import Literal, get_args
 
-Rule = Literal["secret", "phone", "card", "iban", "ssn", "email", "contact", "location"]
+from pipeline.memo import remember
+from pipeline.redact import COUNTS
+from schemas.personal_names import rule_of_name
 
-_WORDS: dict[Rule, str] = {
-    "secret": """
-        password passwd pwd passphrase passcode passwort kennwort secret token auth
-        authorization bearer jwt session sessionid sessid sid cookie cookies csrf xsrf
-        otp totp pin credential credentials signature cvv cvc csc apikey accesskey
-        secretkey privatekey securitycode verificationcode""",
-    "phone": """
-        phone telephone telefon telefono tel mobile mobil cell cellphone fax handy
-        whatsapp msisdn sms phonenumber mobilenumber""",
-    "card": "card cc pan creditcard cardnumber ccnumber bankaccount accountnumber",
-    "iban": "iban",
-    "ssn": "ssn socialsecurity passport taxid nationalid",
-    "email": "email mail emails",
-    "contact": """
-        firstname lastname fullname username middlename givenname familyname maidenname
-        nickname forename surname vorname nachname login address adresse street strasse
-        birth birthday birthdate dob geburtsdatum""",
-    "location": """
-        lat latitude lon lng long longitude latlng latlon latlong coord coords
-        coordinate coordinates geo geolocation gps location""",
-}
-_RULES: dict[str, Rule] = {
-    word: rule for rule in get_args(Rule) for word in _WORDS[rule].split()
-}
-# Too short to be looked for inside of other names.
-_WHOLE: dict[str, Rule] = {"pass": "secret", "pw": "secret"}
-_ABOUT = """
-    attempts brand count counts duration enabled expired index kind length limit
-    method model ms provider required seconds shown size state status step strength
-    total type used valid verified version visible"""
-_ABOUT_THINGS = frozenset(_ABOUT.split())
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _DIGIT = re.compile(r"[0-9]")
 _FEWEST_DIGITS = 6
 # Three digits behind the point are a hundred metres; whole microdegrees exist too.
@@ -55,30 +15,22 @@ _PRECISE = re.compile(r"[+-]?(?:[0-9]+[.,][0-9]{3,}|[0-9]{6,})")
 def redact_named(name: str, value: str) -> str:
     """Return a value without what its name says about it."""
     rule = _rule_of(name)
-    if rule is None or not value:
+    if not rule or not value:
         return value
     if rule == "location":
-        return _PRECISE.sub("[location]", value)
-    if rule == "email":
-        found = "@" in value
+        kept, found = _PRECISE.subn("[location]", value)
+    elif rule == "email":
+        kept, found = f"[{rule}]", "@" in value
     elif rule in ("phone", "card", "iban", "ssn"):
-        found = len(_DIGIT.findall(value)) >= _FEWEST_DIGITS
+        kept, found = f"[{rule}]", len(_DIGIT.findall(value)) >= _FEWEST_DIGITS
     else:
-        found = True
-    return f"[{rule}]" if found else value
+        kept, found = f"[{rule}]", True
+    if not found:
+        return value
+    COUNTS[rule] += int(found)
+    return kept
 
 
-@functools.lru_cache(maxsize=4096)
-def _rule_of(name: str) -> Rule | None:
-    words = [part.lower() for part in _PART.findall(name)]
-    if not words or words[-1] in _ABOUT_THINGS:
-        return None
-    if len(words) == 1 and words[0] in _WHOLE:
-        return _WHOLE[words[0]]
-    closed_up = (one + two for one, two in pairwise(words))
-    found = [_RULES[word] for word in (*words, *closed_up) if word in _RULES]
-    # Of several the first of the list: a card's PIN is a secret.
-    return min(found, key=_ORDER.index) if found else None
-
-
-_ORDER: tuple[Rule, ...] = get_args(Rule)
+@remember(4096)
+def _rule_of(name: str) -> str:
+    return rule_of_name(name) or ""

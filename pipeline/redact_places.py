@@ -11,9 +11,8 @@ sizes have fewer digits. Two digits are a kilometre and stay.
 import re
 from collections.abc import Iterator
 
-Span = tuple[int, int, str]
+from pipeline.redact_spans import Detector, Span
 
-_DECIMAL_SIGN = re.compile(r"\.[0-9]{3}")
 _UNIT = r"[°º]?(?:%20| )?[NSEWnsew]?"
 # The second number is only looked at, so that it can be the first of another pair.
 _PAIR = re.compile(
@@ -45,13 +44,12 @@ _DEGREES = re.compile(
 )
 
 
-def find_places(text: str) -> Iterator[Span]:
-    """Mark coordinates: pairs of decimals, named decimals, degrees and minutes."""
-    if "°" in text:
-        for match in _DEGREES.finditer(text):
-            yield *match.span(), "location"
-    if _DECIMAL_SIGN.search(text) is None:
-        return
+def _find_degrees(text: str) -> Iterator[Span]:
+    for match in _DEGREES.finditer(text):
+        yield *match.span(), "location"
+
+
+def _find_decimals(text: str) -> Iterator[Span]:
     for match in _PAIR.finditer(text):
         if _is_place(text, match):
             yield _signed(text, match.start()), match.end("second"), "location"
@@ -73,3 +71,9 @@ def _is_place(text: str, match: re.Match[str]) -> bool:
 
 def _signed(text: str, start: int) -> int:
     return start - 1 if start and text[start - 1] in "+-" else start
+
+
+DETECTORS = (
+    Detector(r"[0-9]\x{b0}", _find_degrees),
+    Detector(r"\.[0-9]{3}", _find_decimals),
+)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.redact import COUNTS
+from pipeline.redact_rules import NO_EXTRA, compile_extra
 from pipeline.url import (
     MAX_CAMPAIGN,
     MAX_PATH,
@@ -17,6 +19,8 @@ from pipeline.url import (
     clean_target,
     clean_url,
 )
+from pipeline.url_query import MAX_QUERY, MAX_VALUE
+from schemas.redaction import SiteRule
 
 
 @pytest.mark.parametrize(
@@ -134,6 +138,78 @@ def test_ad_click_is_a_name(query: str, name: str) -> None:
     assert name == clean_url(f"https://example.com/?{query}").ad_click
 
 
+ALLOWED = frozenset(("page", "q", "sort[by]"))
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("page=2&q=shoes", "page=2&q=shoes"),
+        ("q=shoes&x=1&page=2", "q=shoes&page=2"),
+        ("Q=Shoes", "q=Shoes"),
+        ("q=a&q=b", "q=a&q=b"),
+        ("q=&page", ""),
+        ("query=shoes", ""),
+        ("q=red%20shoes+and%26socks%3D1", "q=red+shoes+and%26socks%3D1"),
+        ("q=jane%2540example.com&page=1", "q=[email]&page=1"),
+        ("q=+49+151+23456789", "q=[phone]"),
+        ("q=%2B4915123456789", "q=[phone]"),
+        ("q=4111111111111111", "q=[card]"),
+        ("sort[by]=price", "sort[by]=price"),
+        ("utm_source=a&q=b&gclid=c", "q=b"),
+        ("q=%ff%00%", "q=%EF%BF%BD%25"),
+        (f"q={'y' * 999}&page=1", f"q={'y' * MAX_VALUE}&page=1"),
+    ],
+)
+def test_allowed_parameters(query: str, kept: str) -> None:
+    """What a site keeps by name is kept in its order, cleaned; nothing else is."""
+    url = f"https://example.com/?{query}"
+
+    assert kept == clean_url(url, NO_EXTRA, ALLOWED).query
+    assert clean_url(url).query == ""
+
+
+def test_allowed_parameters_are_cut_whole() -> None:
+    """Of too long a query as many whole pairs are kept as fit."""
+    query = "&".join(f"q={number:03d}{'z' * 90}" for number in range(20))
+    kept = clean_url(f"https://example.com/?{query}", NO_EXTRA, ALLOWED).query
+
+    assert len(kept) <= MAX_QUERY
+    assert [f"q={number:03d}{'z' * 90}" for number in range(5)] == kept.split("&")
+
+
+def test_own_rules() -> None:
+    """A site's own rules hold in all parts of a URL that are kept."""
+    extra = compile_extra({"customer": SiteRule("(?i)kd-[0-9]{6}")})
+    url = "https://kd-123456.example.com/KD-123456?q=KD-123456&utm_source=KD-123456"
+    found = clean_url(url, extra, ALLOWED)
+
+    assert ("[customer].example.com", "/[customer]", "q=[customer]", "[customer]") == (
+        found.domain,
+        found.path,
+        found.query,
+        found.campaign.source,
+    )
+    assert clean_target(url, extra) == ("[customer].example.com", "/[customer]")
+    assert clean_campaign("KD-123456", extra) == "[customer]"
+
+
+def test_counted() -> None:
+    """What is replaced is counted each time, also when the URL was known already."""
+    url = "https://203.0.113.7/jane@example.com?utm_term=078-05-1120&q=joe@example.com"
+    COUNTS.clear()
+    for _ in range(3):
+        clean_url(url, NO_EXTRA, ALLOWED)
+
+    assert {"ip": 3, "email": 6, "ssn": 3} == COUNTS
+    COUNTS.clear()
+    for _ in range(2):
+        clean_target(url)
+        clean_host("203.0.113.7")
+
+    assert {"ip": 4, "email": 2} == COUNTS
+
+
 def test_path_is_cut() -> None:
     """A path has at most 1024 characters."""
     assert len(clean_url(f"https://example.com/{'a' * 5000}").path) == MAX_PATH
@@ -176,6 +252,9 @@ def test_nothing_raises(text: str) -> None:
     for url in (text, f"https://{text}", f"https://example.com/{text}"):
         found = clean_url(url)
         "".join((found.domain, found.path, *clean_target(url))).encode()
+        kept = clean_url(url, NO_EXTRA, ALLOWED).query
+        assert kept.isascii()
+        assert len(kept) <= MAX_QUERY
         assert bool(found.domain) == bool(found.path)
         assert not set(found.path) & set("?# ")
 
