@@ -2,54 +2,24 @@
 Where a visit came from: the referring host, and what kind of place it is.
 
 Campaign parameters say more than the Referer header and win over it. Hosts are
-looked up in data/referrers.json; what is not listed there is a plain referral.
+looked up in lists (`referrer_lists.py`); what they do not name is a plain referral.
 """
 
-import functools
-import json
 import re
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import msgspec
 
-from pipeline.url import clean_campaign, clean_url
-
-Medium = Literal[
-    "direct",
-    "internal",
-    "search",
-    "social",
-    "email",
-    "ai",
-    "referral",
-    "paid",
-    "campaign",
-]
-
-_LIST = Path(__file__).parent / "data" / "referrers.json"
-# Where one name stands for several media, what is meant without further word.
-_LIST_ORDER: tuple[Medium, ...] = (
-    "search",
-    "social",
-    "ai",
-    "email",
-    "referral",
-    "paid",
-)
+from pipeline.memo import remember
+from pipeline.places import Medium, Place, without_www
+from pipeline.redact_rules import NO_EXTRA, Extra
+from pipeline.referrer_lists import Lists, Shelf
+from pipeline.url import clean_campaign, clean_host, clean_url
 
 _APP = re.compile(
     r"(?:android|ios)-app://([a-z0-9_]+(?:\.[a-z0-9_]+){0,12})(?:/|$)", re.IGNORECASE
 )
 _MAX_APP = 100
-_MAIL_HOST = re.compile(r"(?:web)?mail[0-9]?\.|roundcube\.|owa\.")
-# Below these a search engine's other hosts are still the search engine.
-_SEARCH_LABEL = re.compile(
-    r"[a-z]{2}|www[0-9]?|m|amp|cse|encrypted|html|images?|lite|mobile|noai|news|search"
-    r"|safe|video|yandex"
-)
-_SECOND_LEVEL = frozenset(("ac", "co", "com", "edu", "gov", "it", "ne", "net", "org"))
-
 _MEDIA_WORDS: dict[Medium, str] = {
     "email": "email e-mail e_mail mail newsletter news-letter mailing edm",
     "social": "social social-media social_media socialmedia social-network sm",
@@ -86,17 +56,49 @@ class Source(msgspec.Struct, frozen=True):
     traffic_medium: Medium = "direct"
 
 
-class _Known(NamedTuple):
-    medium: Medium
-    name: str
+_SHELF = Shelf()
 
 
-@functools.lru_cache(maxsize=8192)
+def use_lists(folder: Path | None) -> None:
+    """
+    Prefer the copies of the lists in a data folder from now on.
+
+    Args:
+        folder: where `kastana lists refresh` writes them; None: the package's alone.
+
+    """
+    _SHELF.use(folder)
+    _forget()
+
+
+def refresh_lists() -> None:
+    """Read the lists again if a file of the data folder changed; costs two stats."""
+    if _SHELF.refresh():
+        _forget()
+
+
+def lists() -> Lists:
+    """Return the lists in force."""
+    return _SHELF.lists
+
+
+@remember(4096)
+def is_spam(host: str) -> bool:
+    """Say if a host in lower case, or a domain it lies under, is a spammer's."""
+    spam = _SHELF.lists.spam
+    while host:
+        if host in spam:
+            return True
+        host = host.partition(".")[2]
+    return False
+
+
 def classify(
     referrer: str,
     page_host: str,
     utm_source: str | None = None,
     utm_medium: str | None = None,
+    extra: Extra = NO_EXTRA,
 ) -> Source:
     """
     Return the source of a visit.
@@ -106,6 +108,7 @@ def classify(
         page_host: the host of the page that was visited.
         utm_source: campaign source, as given.
         utm_medium: campaign medium, as given.
+        extra: the site's own redaction rules.
 
     Returns:
         Host and path of the referrer, cleaned; a name for the source, taken from
@@ -113,12 +116,26 @@ def classify(
         path, which names folders and mails, is left out.
 
     """
-    domain, path = _clean_referrer(referrer)
-    known = _find_host(domain)
+    domain, path = _clean_referrer(referrer, extra)
+    if not utm_source and not utm_medium:
+        return _source(domain, path, page_host, None)
+    campaign = (
+        clean_campaign(utm_source, extra).lower(),
+        clean_campaign(utm_medium, extra).lower(),
+    )
+    return _source(domain, path, page_host, campaign)
+
+
+@remember(4096)
+def _source(
+    domain: str, path: str, page_host: str, campaign: tuple[str, str] | None
+) -> Source:
+    """Name the source of a visit; all that comes in is cleaned."""
+    known = lists().places.find(domain)
     if known is not None and known.medium == "email":
         path = ""
-    if utm_source or utm_medium:
-        source, medium = _campaign(utm_source, utm_medium, known, domain)
+    if campaign is not None:
+        source, medium = _campaign(*campaign, known, domain)
     elif not domain:
         source, medium = "", "direct"
     elif _is_same_site(domain, page_host):
@@ -126,90 +143,46 @@ def classify(
     elif known is not None:
         source, medium = known.name, known.medium
     else:
-        source, medium = _without_www(domain), "referral"
+        source, medium = without_www(domain), "referral"
     return Source(domain, path, source, medium)
 
 
-def _clean_referrer(referrer: str) -> tuple[str, str]:
+def _clean_referrer(referrer: str, extra: Extra) -> tuple[str, str]:
+    if not referrer:
+        return "", ""
     app = _APP.match(referrer)
     if app is None:
-        url = clean_url(referrer)
+        url = clean_url(referrer, extra)
         return url.domain, url.path
-    return (app[1].lower(), "") if len(app[1]) <= _MAX_APP else ("", "")
+    return (clean_host(app[1], extra), "") if len(app[1]) <= _MAX_APP else ("", "")
 
 
 def _campaign(
-    utm_source: str | None, utm_medium: str | None, known: _Known | None, domain: str
+    utm_source: str, utm_medium: str, known: Place | None, domain: str
 ) -> tuple[str, Medium]:
-    source = clean_campaign(utm_source).lower()
-    named = _find_name(source) if source else known
-    medium = _MEDIUM_OF.get(clean_campaign(utm_medium).lower())
+    named = _find_name(utm_source) if utm_source else known
+    medium = _MEDIUM_OF.get(utm_medium)
     if medium is None:
         # "?utm_source=chatgpt.com" says enough, a web mailer too; an unknown medium
         # says otherwise.
         place = named or known
         medium = "campaign" if utm_medium or place is None else place.medium
-    return named.name if named else source or _without_www(domain), medium
+    return named.name if named else utm_source or without_www(domain), medium
 
 
-def _find_name(source: str) -> _Known | None:
-    hosts, names = _known()
+def _find_name(source: str) -> Place | None:
+    places = lists().places
     if "." in source:
-        return _find_host(source)
-    return names.get(_SHORT_NAMES.get(source, source)) or hosts.get(source)
-
-
-@functools.lru_cache(maxsize=8192)
-def _find_host(domain: str) -> _Known | None:
-    """Look a host up: itself, as one of many countries', below a known host."""
-    hosts, _ = _known()
-    host = _without_www(domain)
-    found = hosts.get(host) or hosts.get(_across_countries(host))
-    if found is not None or not host:
-        return found
-    label, _, parent = host.partition(".")
-    while "." in parent:
-        found = hosts.get(parent) or hosts.get(_across_countries(parent))
-        if found is not None:
-            break
-        label, _, parent = parent.partition(".")
-    if found is not None and (
-        found.medium != "search" or _SEARCH_LABEL.fullmatch(label)
-    ):
-        return found
-    if _MAIL_HOST.match(host):
-        return _Known("email", host)
-    # An unlisted host of a search engine's company, such as its shop.
-    return _Known("referral", host) if found is not None else None
-
-
-def _across_countries(host: str) -> str:
-    """Return "name.*" for a host right below a top-level domain, "" for others."""
-    name, _, top = host.partition(".")
-    first, dot, country = top.partition(".")
-    if dot and (first not in _SECOND_LEVEL or len(country) != len("uk")):
-        return ""
-    return f"{name}.*"
+        return places.find(source)
+    return places.named(_SHORT_NAMES.get(source, source)) or places.named(source)
 
 
 def _is_same_site(domain: str, page_host: str) -> bool:
-    one, other = _without_www(domain), _without_www(page_host.lower())
+    one, other = without_www(domain), without_www(page_host.lower())
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
 
 
-def _without_www(host: str) -> str:
-    return host.removeprefix("www.")
-
-
-@functools.cache
-def _known() -> tuple[dict[str, _Known], dict[str, _Known]]:
-    """Return the listed sources by host, and by name in lower case."""
-    media = json.loads(_LIST.read_text(encoding="utf-8"))["media"]
-    hosts: dict[str, _Known] = {}
-    names: dict[str, _Known] = {}
-    for medium in _LIST_ORDER:
-        for name, places in media[medium].items():
-            known = _Known(medium, name)
-            names.setdefault(name.lower(), known)
-            hosts.update((place.lower(), known) for place in places)
-    return hosts, names
+def _forget() -> None:
+    """Forget what was derived from lists that no longer hold."""
+    _source.forget()  # type: ignore[attr-defined]
+    is_spam.forget()  # type: ignore[attr-defined]
