@@ -16,7 +16,7 @@ from collector.doors import Asked
 from collector.repeats import Repeats
 from pipeline.consent_record import Said, Treatment, read_choice, record
 from pipeline.identify import NOBODY, Visitor
-from pipeline.objections import ObjectionsError
+from pipeline.objections import ObjectionsError, entries_of
 from pipeline.spool import SpoolError
 from pipeline.standing import Entry
 from schemas.event import ConsentChoice, EmailOpen, Event, PageView
@@ -123,7 +123,7 @@ class Choices:
             return said
         known = list(self._known(raw, choice))
         browser = self._browser(raw)
-        visitor = _named(choice, known, browser)
+        visitor = _named(choice, said, known, browser)
         row = record(raw, said, treatment, visitor, self._signal_key, self._policy)
         entries = list(_entries(raw, choice, said, known, browser))
         key = _key(row) if choice.event_id is not None else ""
@@ -150,6 +150,12 @@ class Choices:
 
     def _known(self, raw: RawEvent, choice: ConsentChoice) -> Iterator[Visitor]:
         """Yield the lasting pseudonyms of who chose: as events would have them."""
+        if choice.account is not None:
+            signed_in = self._candidate(
+                with_event(raw, PageView(site=choice.site, account=choice.account))
+            )
+            # What else the event would be known by is told of here for itself.
+            yield Visitor(signed_in.id, signed_in.scope)
         if choice.visitor is not None:
             yield self._candidate(
                 with_event(raw, PageView(site=choice.site, visitor=choice.visitor))
@@ -160,8 +166,8 @@ class Choices:
             )
 
     def _browser(self, raw: RawEvent) -> Visitor:
-        """Return today's pseudonym of the browser; of a server's there is none."""
-        if raw.door != "script":
+        """Return today's pseudonym of the browser; a server's own is none."""
+        if raw.door != "script" and not raw.trusted:
             return NOBODY
         return self._candidate(with_event(raw, PageView(site=raw.event.site)))
 
@@ -172,11 +178,19 @@ def with_event(raw: RawEvent, event: Event) -> RawEvent:
     return RawEvent(**{**parts, "event": event})
 
 
-def _named(choice: ConsentChoice, known: list[Visitor], browser: Visitor) -> Visitor:
-    """Return whose choice the record names: without consent only what was handed in."""
-    if known:
-        return known[0]
-    return browser if choice.action == "withdraw" else NOBODY
+def _named(
+    choice: ConsentChoice, said: Said, known: list[Visitor], browser: Visitor
+) -> Visitor:
+    """
+    Return whose choice the record names: without consent only what was handed in.
+
+    Of an account not even that: it was handed in for those who are counted.
+    """
+    withdraws = choice.action == "withdraw"
+    for visitor in known:
+        if withdraws or "statistics" in said.given or visitor.scope != "account":
+            return visitor
+    return browser if withdraws else NOBODY
 
 
 def _entries(
@@ -189,22 +203,19 @@ def _entries(
     """Yield what events will be held against, for each pseudonym of who chose."""
     if "child" in said.consent.flags:
         for visitor in [*known, browser]:
-            if visitor.id:
-                lasting = visitor.scope != "day"
-                yield Entry(
-                    raw.received_ms, choice.site, visitor.id, "child", lasting=lasting
-                )
+            yield from entries_of(
+                visitor, time_ms=raw.received_ms, site=choice.site, kind="child"
+            )
     withdraws = choice.action == "withdraw"
-    for visitor in [*known, browser] if withdraws else known:
-        if visitor.id and said.denied:
+    if said.denied:
+        for visitor in [*known, browser] if withdraws else known:
             # As late as it can have been made: at its arrival.
-            yield Entry(
-                raw.received_ms,
-                choice.site,
-                visitor.id,
-                "withdrawn",
-                said.denied,
-                visitor.scope != "day",
+            yield from entries_of(
+                visitor,
+                time_ms=raw.received_ms,
+                site=choice.site,
+                kind="withdrawn",
+                categories=said.denied,
             )
     if withdraws or not said.given:
         return
@@ -213,11 +224,16 @@ def _entries(
     given_ms = raw.occurred_ms
     if said.consent.given_ms is not None:
         given_ms = min(given_ms, said.consent.given_ms)
-    # The day's pseudonym is one that only consent to statistics allows.
-    for visitor in [*known, browser] if "statistics" in said.given else known:
-        if visitor.id:
-            lasting = visitor.scope != "day"
-            yield Entry(given_ms, choice.site, visitor.id, "given", said.given, lasting)
+    for visitor in [*known, browser]:
+        # The day's and an account's are pseudonyms that only statistics allow.
+        if "statistics" in said.given or visitor.scope == "persistent":
+            yield from entries_of(
+                visitor,
+                time_ms=given_ms,
+                site=choice.site,
+                kind="given",
+                categories=said.given,
+            )
 
 
 def _key(row: ConsentRow) -> str:

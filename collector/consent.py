@@ -16,9 +16,10 @@ import orjson
 from aiohttp import web
 
 from collector import respond
+from collector.call import Call
 from collector.choices import Choices, Taken, UnkeptError, with_event
 from collector.desk import Desk, call_of
-from collector.doors import Asked, Call, Doors, Verdict
+from collector.doors import Asked, Doors, Verdict
 from collector.metrics import count
 from pipeline.consent_record import Rules
 from pipeline.gate import decide

@@ -16,9 +16,10 @@ from importlib import resources
 import msgspec
 from aiohttp import web
 
+from collector.call import Call
 from collector.choices import Choices, UnkeptError
 from collector.desk import Desk, call_of
-from collector.doors import Asked, Call
+from collector.doors import Asked
 from collector.links import LinkError, Withdrawal, read_withdrawal
 from collector.metrics import count
 from collector.sites import Sites

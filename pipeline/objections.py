@@ -31,6 +31,7 @@ import msgspec
 from msgspec import Meta
 
 from pipeline.durable import replace_file, write_all
+from pipeline.identify import Visitor
 from pipeline.segment import sync_folder
 from pipeline.standing import (
     CLEAR,
@@ -48,6 +49,9 @@ from schemas.consent import Category
 
 MOST_ENTRIES: Final = 1_000_000
 _CHUNK: Final = 1 << 20
+_NOBODY: Final[dict[int, tuple[int, ...]]] = {}
+# The standings of a visitor of one name, about whom there is no entry.
+NOTHING_CLOSED: Final = (CLEAR,)
 # Below this many bytes a file is read from there on, not searched any more.
 _SEARCH_BYTES: Final = 1 << 14
 Problem = Literal["damaged", "full", "missing", "unreadable"]
@@ -146,6 +150,25 @@ class Objections:
         """
         found = self.limits(site, visitor_id)
         return found.standing(given_ms, received_ms) if found else CLEAR
+
+    def standings(
+        self, site: str, visitor: Visitor, *, given_ms: int | None, received_ms: int
+    ) -> tuple[Standing, ...]:
+        """
+        Return what is closed for an event under each pseudonym of its visitor.
+
+        `pipeline.standing.united` joins them: whoever withdrew under one of them has
+        withdrawn. Arguments and errors are those of `standing`.
+        """
+        if not visitor.others:
+            # As good as always, and mostly there is nothing: not even a look further.
+            self.look()
+            if visitor.id not in self._entries.get(site, _NOBODY):
+                return NOTHING_CLOSED
+        return tuple(
+            self.standing(site, one, given_ms=given_ms, received_ms=received_ms)
+            for one in (visitor.id, *visitor.others)
+        )
 
     def limits(self, site: str, visitor_id: int) -> Limits | None:
         """
@@ -358,6 +381,26 @@ class Objections:
         self._count += 1
         self._offset += len(text)
         return True
+
+
+def entries_of(
+    visitor: Visitor,
+    *,
+    time_ms: int,
+    site: str,
+    kind: Kind,
+    categories: tuple[Category, ...] = (),
+) -> list[Entry]:
+    """
+    Return an entry for each pseudonym of a visitor, none for nobody.
+
+    So that what was withdrawn does not come back when a session has passed midnight,
+    or when the visitor signs out. Arguments as those of `Entry`.
+    """
+    return [
+        Entry(time_ms, site, one, kind, categories, lasting)
+        for one, lasting in visitor.pseudonyms()
+    ]
 
 
 def _encode(number: int, entry: Entry) -> bytes:

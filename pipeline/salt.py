@@ -9,6 +9,8 @@ Invariants:
 - Yesterday's salt cannot be had back: the record is overwritten in place and
   synced, and the function does not run backwards.
 - The clock may step back; the salt never does.
+- Sessions go on over midnight by a table beside this file (`pipeline/bridge.py`) that
+  is keyed with the new day's salt. For that no old salt is kept, not for a second.
 
 What cannot be promised from here: a journal, a snapshot or a copy-on-write disk
 may keep the old block. THREAT_MODEL.md says so.
@@ -18,8 +20,14 @@ import fcntl
 import hashlib
 import os
 from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.bridge import GAP_S, Bridge
 
 _DAY_MS = 86_400_000
+_GAP_MS = 1000 * GAP_S
+# How long after midnight a session may still be one of the day before.
+_LONGEST_MS = 4 * 3_600_000
 _MAGIC = b"kastana-salt-1 "
 _SALT_BYTES = 32
 # "kastana-salt-1 " + 10 digits of day number + " " + 64 hex digits + newline.
@@ -30,6 +38,26 @@ class SaltError(ValueError):
     """The salt file is not one; it is never replaced silently."""
 
 
+class Night(NamedTuple):
+    """
+    The time about midnight, when sessions have to be led over it.
+
+    Attributes:
+        salt: of the day that begins, or has just begun.
+        closing: true when no session is led any further.
+        passed: true once midnight has passed.
+
+    """
+
+    salt: bytes
+    passed: bool
+    closing: bool
+
+    def __repr__(self) -> str:
+        """Say nothing of the salt."""
+        return "<Night>"
+
+
 class DaySalt:
     """The salt of the current day, read from and ratcheted in one small file."""
 
@@ -37,7 +65,10 @@ class DaySalt:
         """Open the file, or make it (mode 0600) with a random salt."""
         self._path = path
         self._day = -1
-        self._salt = bytearray(_SALT_BYTES)
+        self._salt = b""
+        # When the day, the part of it that is no night, and the next night begin.
+        self._start_ms = self._morning_ms = self._evening_ms = self._end_ms = 0
+        self.bridge = Bridge(path.with_suffix(".bridge"))
 
     def at(self, now_ms: int) -> bytes:
         """
@@ -48,9 +79,42 @@ class DaySalt:
             OSError: when it cannot be read or written.
 
         """
-        if now_ms // _DAY_MS > self._day:
+        if now_ms >= self._end_ms:
             self._turn(now_ms // _DAY_MS)
-        return bytes(self._salt)
+        return self._salt
+
+    def night(self, now_ms: int) -> Night | None:
+        """
+        Return the night that `now_ms` lies in, None by day; to be asked after `at`.
+
+        It begins half an hour before midnight UTC and ends four hours after it. When
+        the clock stepped back by more than half an hour since it is day.
+        """
+        if self._morning_ms <= now_ms < self._evening_ms:
+            return None
+        if self._evening_ms <= now_ms < self._end_ms:
+            return Night(ratchet(self._salt, 1), passed=False, closing=False)
+        if self._start_ms - _GAP_MS <= now_ms < self._morning_ms:
+            closing = now_ms >= self._morning_ms - _GAP_MS
+            return Night(self._salt, passed=True, closing=closing)
+        return None
+
+    def tend(self, now_ms: int) -> None:
+        """
+        Let the day turn, and what the night left expire, also when nobody comes.
+
+        For a timer, every few seconds. Makes no salt where there is none yet.
+
+        Args:
+            now_ms: ms since 1970 UTC.
+
+        Raises:
+            SaltError, OSError: as `at`.
+
+        """
+        if self._day >= 0 or self._path.exists():
+            self.at(now_ms)
+        self.bridge.tend(now_ms // 1000)
 
     @property
     def day(self) -> int:
@@ -74,8 +138,13 @@ class DaySalt:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        self._salt[:] = fresh
+        # First: another thread that sees the new day has to find its salt.
+        self._salt = fresh
         self._day = day
+        self._start_ms = day * _DAY_MS
+        self._morning_ms = self._start_ms + _LONGEST_MS
+        self._end_ms = self._start_ms + _DAY_MS
+        self._evening_ms = self._end_ms - _GAP_MS
 
 
 def ratchet(salt: bytes, days: int) -> bytes:

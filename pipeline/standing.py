@@ -14,7 +14,7 @@ the loader and the deletion of stored rows all ask the same limits.
 - When two times are the same, the withdrawal wins.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -113,6 +113,17 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 CLEAR: Final = Standing()
+
+
+def united(standings: Sequence[Standing]) -> Standing:
+    """Return what all standings of one visitor close together: the most of each."""
+    if len(standings) == 1:
+        return standings[0]
+    return Standing(
+        frozenset().union(*(one.withdrawn for one in standings)),
+        erased=any(one.erased for one in standings),
+        child=any(one.child for one in standings),
+    )
 
 
 def check_entry(entry: Entry) -> None:

@@ -19,7 +19,7 @@ from pipeline.objections import Objections
 from pipeline.salt import DaySalt
 from pipeline.signals.reading import Reading
 from pipeline.spool import SpoolError
-from pipeline.standing import Entry
+from pipeline.standing import Entry, united
 from schemas.consent import ASKED, ConsentState, state_of
 from schemas.event import EmailOpen, PageView
 from schemas.policy import load_policy
@@ -76,11 +76,13 @@ class Processor:
         readings = [Reading("own", states, flags, updated_ms=given_ms)]
         consent = merge(readings)
         visitor = self._stage.candidate(raw)
-        standing = self._stage.objections.standing(
-            raw.event.site,
-            visitor.id,
-            given_ms=consent.given_ms,
-            received_ms=raw.received_ms,
+        standing = united(
+            self._stage.objections.standings(
+                raw.event.site,
+                visitor,
+                given_ms=consent.given_ms,
+                received_ms=raw.received_ms,
+            )
         )
         return Treatment(readings, withdraw(consent, standing.withdrawn, ()))
 
@@ -154,6 +156,10 @@ class Stage:
     def token_id(self, token: str = TOKEN) -> int:
         """Return the pseudonym that a token's events have."""
         return self._of(PageView(site=SITE, visitor=token)).id
+
+    def account_id(self, account: str) -> int:
+        """Return the pseudonym that a signed-in visitor's events have."""
+        return self._of(PageView(site=SITE, account=account)).id
 
     def recipient_id(self, recipient: str = RECIPIENT) -> int:
         """Return the pseudonym that a recipient's e-mail events have."""

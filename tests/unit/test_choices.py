@@ -91,6 +91,15 @@ async def test_withdrawal_by_a_server(stage: Stage) -> None:
     )
 
 
+async def test_withdrawal_by_a_server_that_speaks_for_a_browser(stage: Stage) -> None:
+    """With a key of the site it names the visitor's own address and agent."""
+    one = asked("withdraw", door="server")
+    one.raw.trusted = True
+    await stage.choices.take(one)
+
+    assert {("withdrawn", browser(stage), ASKED)} == stage.named()
+
+
 async def test_withdrawal_by_a_link(stage: Stage) -> None:
     """A mail reader's address and agent are no visitor's either."""
     await take(stage, "withdraw", door="redirect", recipient=RECIPIENT)
@@ -343,6 +352,80 @@ async def test_choices_without_an_id_are_all_new(stage: Stage) -> None:
     for _ in range(2):
         assert not (await take(stage, "refuse")).repeated
     assert 2 == len(stage.disk.rows)
+
+
+# ---------------------------------------------------------------------------- accounts
+ACCOUNT = "jane@example.com"
+
+
+async def test_withdrawal_of_who_is_signed_in(stage: Stage) -> None:
+    """Under the account, the token and today's browser: signing out undoes nothing."""
+    taken = await take(stage, "withdraw", account=ACCOUNT, visitor=TOKEN)
+
+    everyone = {stage.account_id(ACCOUNT), stage.token_id(), browser(stage)}
+    assert 3 == len(everyone)
+    assert {("withdrawn", one, ASKED) for one in everyone} == stage.named()
+    assert (stage.account_id(ACCOUNT), "account") == (
+        taken.row.principal,
+        taken.row.principal_scope,
+    )
+    lasting = {entry.visitor_id: entry.lasting for entry in stage.entries()}
+    assert dict.fromkeys(everyone, True) | {browser(stage): False} == lasting
+
+
+async def test_choices_of_an_account_by_a_server(stage: Stage) -> None:
+    """The account alone is enough."""
+    await take(stage, "give", door="server", account=ACCOUNT, consent=GIVEN)
+
+    who = stage.account_id(ACCOUNT)
+    assert {
+        ("given", who, ("statistics",)),
+        ("withdrawn", who, ("marketing",)),
+    } == stage.named()
+
+
+@pytest.mark.parametrize("door", ["script", "server"])
+async def test_an_account_is_named_by_consent_alone(stage: Stage, door: str) -> None:
+    """Who gives no statistics is not on record as the account that was handed in."""
+    refused = await take(stage, "refuse", door=door, account=ACCOUNT)
+    other = await take(
+        stage, "give", door=door, account=ACCOUNT, consent={"preference": True}
+    )
+    token = await take(stage, "refuse", door=door, account=ACCOUNT, visitor=TOKEN)
+
+    assert [(0, "none"), (0, "none"), (stage.token_id(), "persistent")] == [
+        (taken.row.principal, taken.row.principal_scope)
+        for taken in (refused, other, token)
+    ]
+    assert "given" not in {kind for kind, _, _ in stage.named()}
+
+
+async def test_an_account_is_never_stored(stage: Stage, tmp_path: Path) -> None:
+    """Neither the list nor the ledger has anything but its keyed hash."""
+    for action, consent in (("give", GIVEN), ("withdraw", None), ("refuse", None)):
+        await take(stage, action, account=ACCOUNT, consent=consent)
+
+    assert stage.entries()
+    kept = [(tmp_path / "objections").read_bytes()]
+    kept += [msgspec.json.encode(row) for row in stage.disk.rows]
+    assert [] == [content for content in kept if b"jane" in content]
+
+
+# -------------------------------------------------------------------------- at midnight
+@pytest.mark.parametrize("action", ["withdraw", "give"])
+async def test_a_choice_about_midnight_holds_on_both_sides(
+    stage: Stage, action: str
+) -> None:
+    """What a browser chooses by night is chosen under its pseudonyms of both days."""
+    midnight = NOON_MS - NOON_MS % DAY_MS + DAY_MS
+    before = stage.browser_id(ADDRESS, midnight - 60_000)
+    late = {"received_ms": midnight - 60_000, "occurred_ms": midnight - 60_000}
+    consent = {"statistics": True} if action == "give" else None
+    await take(stage, action, consent=consent, **late)
+    after = stage.browser_id(ADDRESS, midnight + 60_000)
+
+    assert {before, after} == {who for _, who, _ in stage.named()}
+    assert {False} == {entry.lasting for entry in stage.entries()}
 
 
 # ------------------------------------------------------------------------------ others

@@ -47,6 +47,7 @@ def who(salts: DaySalt, name: str = "page_view", /, **fields: Any) -> Visitor:
         raw_event(visitor=BROWSER),
         raw_event(),
         raw_event("email_open", recipient="token"),
+        raw_event(account="jane@example.com"),
     ],
 )
 def test_nobody_without_consent(salts: DaySalt, given: Grant, raw: Any) -> None:
@@ -82,6 +83,9 @@ def test_mail_without_token_is_nobody(salts: DaySalt) -> None:
         ("email_open", {"recipient": "a"}, {"recipient": "b"}),
         ("email_open", {"recipient": "a"}, {"recipient": "a", "site": "b.com"}),
         ("email_open", {"recipient": BROWSER}, {"visitor": BROWSER}),
+        ("page_view", {"account": BROWSER}, {"visitor": BROWSER}),
+        ("page_view", {"account": "jane"}, {"account": "Jane"}),
+        ("page_view", {"account": "jane"}, {"account": "jane", "site": "b.com"}),
     ],
 )
 def test_different(
@@ -104,6 +108,15 @@ def test_different(
             },
         ),
         ({}, {"received_ms": NOON_MS + 60_000, "url": "https://example.com/b"}),
+        (
+            {"account": "jane", "door": "server"},
+            {
+                "account": "jane",
+                "door": "server",
+                "address": "2001:db8::1",
+                "received_ms": NOON_MS + 400 * DAY_MS,
+            },
+        ),
     ],
 )
 def test_same(salts: DaySalt, one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -128,3 +141,72 @@ def test_key_matters(salts: DaySalt) -> None:
 def test_agent_may_be_any_bytes(salts: DaySalt) -> None:
     """An agent that is not UTF-8 has a pseudonym as well."""
     assert 0 < who(salts, user_agent="Mozilla\udcff").id < 2**64
+
+
+def test_who_is_signed_in_is_one_on_all_devices(salts: DaySalt) -> None:
+    """The account is the pseudonym; what the device is known by is kept in mind."""
+    signed_in = who(salts, account="jane", visitor=BROWSER)
+    elsewhere = who(salts, account="jane", address="203.0.113.78")
+    server = who(salts, account="jane", door="server")
+    token, day = who(salts, visitor=BROWSER), who(salts, address="203.0.113.78")
+
+    assert {signed_in.id} == {elsewhere.id, server.id}
+    assert {"account"} == {signed_in.scope, elsewhere.scope, server.scope}
+    assert [(token.id,), (day.id,), ()] == [
+        one.others for one in (signed_in, elsewhere, server)
+    ]
+    assert [(), (day.id,), ()] == [
+        one.passing for one in (signed_in, elsewhere, server)
+    ]
+
+
+def test_pseudonyms_say_which_of_them_last(salts: DaySalt) -> None:
+    """Those of tokens and accounts do; nobody has none."""
+    signed_in = who(salts, account="jane", visitor=BROWSER)
+    day = who(salts, account="jane")
+
+    assert [] == list(NOBODY.pseudonyms())
+    assert [(signed_in.id, True), (signed_in.others[0], True)] == list(
+        signed_in.pseudonyms()
+    )
+    assert [(day.id, True), (day.others[0], False)] == list(day.pseudonyms())
+    assert [False] == [lasts for _, lasts in who(salts).pseudonyms()]
+
+
+def test_an_account_is_read_nowhere(salts: DaySalt) -> None:
+    """It is not in what says whose an event is, and depends on a secret."""
+    raw = raw_event(account="jane@example.com")
+    one, other = candidate(raw, KEY, salts), candidate(raw, b"q" * 32, salts)
+
+    assert one.id != other.id
+    assert "jane" not in repr((one, raw, raw.event))
+
+
+@pytest.mark.parametrize(
+    ("trusted", "address", "agent", "scope"),
+    [
+        (True, "203.0.113.77", "Mozilla/5.0", "day"),
+        (True, "", "Mozilla/5.0", "none"),
+        (True, "203.0.113.77", "", "none"),
+        (False, "203.0.113.77", "Mozilla/5.0", "none"),
+    ],
+)
+def test_a_server_may_speak_for_a_visitor(
+    salts: DaySalt, address: str, agent: str, scope: str, *, trusted: bool
+) -> None:
+    """With a key, and address and agent of the visitor: as the visitor itself would."""
+    raw = raw_event(door="server", address=address, user_agent=agent)
+    raw.trusted = trusted
+    found = candidate(raw, KEY, salts)
+    page = candidate(raw_event(address=address, user_agent=agent), KEY, salts)
+
+    assert scope == found.scope
+    if scope == "day":
+        assert found == page
+
+
+def test_who_hides_the_address_is_nobody(tmp_path: Path) -> None:
+    """All with one agent behind a proxy that hides them would be one visitor."""
+    hidden = raw_event(address="", user_agent="Mozilla/5.0")
+
+    assert candidate(hidden, KEY, DaySalt(tmp_path / "day.salt")) == NOBODY

@@ -125,6 +125,49 @@ def test_the_day_turns(path: Path) -> None:
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
 
 
+def test_the_old_salt_is_overwritten_and_synced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One write over all of the old record, then a sync, before the salt is used."""
+    reader = DaySalt(path)
+    reader.at(NOON_MS)
+    old = path.read_bytes()
+    log: list[object] = []
+    write, sync = os.pwrite, os.fsync
+
+    def logged_write(descriptor: int, content: bytes, offset: int) -> int:
+        log.append((len(content), offset))
+        return write(descriptor, content, offset)
+
+    def logged_sync(descriptor: int) -> None:
+        log.append(old != path.read_bytes())
+        sync(descriptor)
+
+    monkeypatch.setattr("pipeline.salt.os.pwrite", logged_write)
+    monkeypatch.setattr("pipeline.salt.os.fsync", logged_sync)
+    reader.at(NOON_MS + DAY_MS)
+
+    assert [(len(old), 0), True] == log
+
+
+def test_the_night(path: Path) -> None:
+    """From half an hour before midnight to four hours after it, under one salt."""
+    reader = DaySalt(path)
+    midnight = NOON_MS - NOON_MS % DAY_MS + DAY_MS
+    minute = 60_000
+    told = []
+    for moment in (-31, -30, -0.001, 0, 209.99, 210, 239.99, 240):
+        now_ms = midnight + round(moment * minute)
+        reader.at(now_ms)
+        told.append(reader.night(now_ms))
+
+    assert told[0] is told[-1] is None
+    assert [False] * 2 + [True] * 4 == [one.passed for one in told[1:-1] if one]
+    assert [False] * 4 + [True] * 2 == [one.closing for one in told[1:-1] if one]
+    assert {read_salt(path)} == {one.salt for one in told[1:-1] if one}
+    assert read_salt(path).hex() not in repr(told)
+
+
 def test_turns_at_midnight_utc(path: Path) -> None:
     """The salt changes with the first millisecond of the day, not before."""
     reader = DaySalt(path)
