@@ -4,6 +4,7 @@ import click
 import msgspec
 import orjson
 
+from collector.commands_site_key import key
 from collector.options import data_option, open_folder
 from collector.sites import editing, host_name
 from schemas.packs import load_packs
@@ -13,6 +14,9 @@ from schemas.site import Site, SiteError, make_site, parse_sites
 @click.group()
 def site() -> None:
     """Sites whose events are accepted."""
+
+
+site.add_command(key)
 
 
 @site.command()
@@ -76,6 +80,14 @@ def site() -> None:
     "[default: publisher]",
 )
 @click.option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME",
+    help="Parameter of the site's URLs that is kept, its value redacted; may be "
+    "repeated or joined by commas; `none` for none. [default: none]",
+)
+@click.option(
     "--child-directed/--no-child-directed",
     default=None,
     help="Made for children: events are only counted.",
@@ -90,6 +102,7 @@ def add(  # noqa: PLR0913 - one parameter an option
     origins: tuple[str, ...],
     consent_cookies: tuple[str, ...],
     consent_map: tuple[str, ...],
+    parameters: tuple[str, ...],
     **options: object,
 ) -> None:
     """Add a site, or change the options given of one that exists."""
@@ -99,10 +112,12 @@ def add(  # noqa: PLR0913 - one parameter an option
         "rules": _words(rules),
         "origins": list(origins),
         "consent_cookies": _words(consent_cookies),
+        "parameters": _words(parameters),
     }
     changes |= {key: value for key, value in lists.items() if value}
-    if lists["consent_cookies"] == ["none"]:
-        changes["consent_cookies"] = []
+    for option in ("consent_cookies", "parameters"):
+        if lists[option] == ["none"]:
+            changes[option] = []
     try:
         name = host_name(name)
         with editing(folder.sites) as sites:
@@ -188,4 +203,7 @@ def _mapped(old: Site | None, pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _line(kept: Site) -> str:
-    return orjson.dumps(msgspec.to_builtins(kept)).decode()
+    content = msgspec.to_builtins(kept)
+    # Of keys the names: a digest tells an operator nothing.
+    content["keys"] = sorted(kept.keys)
+    return orjson.dumps(content).decode()

@@ -18,7 +18,7 @@ import msgspec
 import orjson
 
 from collector.unpack import UnpackError, unpack
-from pipeline.clock import TimeError, occurred_ms, parse_time
+from pipeline.clock import MAX_AGE_MS, TimeError, occurred_ms, parse_time
 from pipeline.signals.macros import is_absent
 from schemas.event import EVENT_TYPES, AnyEvent, Event
 from schemas.outcome import Invalid
@@ -76,6 +76,7 @@ def decode_body(  # noqa: PLR0913 - bounds and hints, all of them named
     max_bytes: int,
     max_events: int,
     encoding: str = "",
+    max_age_ms: int = MAX_AGE_MS,
     kind: Any = AnyEvent,  # noqa: ANN401 - a type, or a union of types
 ) -> list[Decoded | Invalid]:
     """
@@ -87,6 +88,7 @@ def decode_body(  # noqa: PLR0913 - bounds and hints, all of them named
         max_bytes: how large it may be when unpacked.
         max_events: how many events it may hold.
         encoding: value of the Content-Encoding header, empty when absent.
+        max_age_ms: how long ago an event may have happened.
         kind: what the events may be.
 
     Returns:
@@ -106,7 +108,7 @@ def decode_body(  # noqa: PLR0913 - bounds and hints, all of them named
         message = f"at most {max_events} events a request"
         raise DecodeError("too_many_events", message)
     return [
-        _event(item, shared, index, received_ms, kind=kind)
+        _event(item, shared, index, received_ms, max_age_ms=max_age_ms, kind=kind)
         for index, item in enumerate(items)
     ]
 
@@ -123,9 +125,14 @@ def decode_query(query: str, *, received_ms: int) -> Decoded | Invalid:
     given.
     """
     try:
-        item = _from_query(_pairs(query))
+        pairs = _pairs(query)
+        item = _from_query(pairs)
     except DecodeError as error:
         return error.invalid
+    if "account" in pairs:
+        # URLs are kept by proxies, histories and logs.
+        message = "an account does not go into a URL"
+        return Invalid("unknown_field", message, "account")
     return _event(item, {}, 0, received_ms, strict=False)
 
 
@@ -180,6 +187,7 @@ def _event(  # noqa: PLR0913 - bounds and hints, all of them named
     received_ms: int,
     *,
     strict: bool = True,
+    max_age_ms: int = MAX_AGE_MS,
     kind: Any = AnyEvent,  # noqa: ANN401 - a type, or a union of types
 ) -> Decoded | Invalid:
     if not isinstance(item, dict):
@@ -199,7 +207,8 @@ def _event(  # noqa: PLR0913 - bounds and hints, all of them named
         sent = _time(event.sent_at, "sent_at")
         if event.consent is not None:
             _time(event.consent.updated_at, "consent.updated_at")
-        return Decoded(event, _occurred(occurred, sent, received_ms))
+        happened = _occurred(occurred, sent, received_ms, max_age_ms)
+        return Decoded(event, happened)
     except DecodeError as error:
         bad = error.invalid
         return Invalid(bad.code, bad.message, bad.field, index, site)
@@ -214,9 +223,11 @@ def _time(value: int | str | None, field: str) -> int | None:
         raise DecodeError("bad_time", str(error), field) from None
 
 
-def _occurred(occurred: int | None, sent: int | None, received_ms: int) -> int:
+def _occurred(
+    occurred: int | None, sent: int | None, received_ms: int, max_age_ms: int
+) -> int:
     try:
-        return occurred_ms(occurred, sent, received_ms)
+        return occurred_ms(occurred, sent, received_ms, max_age_ms)
     except TimeError as error:
         raise DecodeError("bad_time", str(error), "occurred_at") from None
 

@@ -6,72 +6,41 @@ A `Call` is a request as it stood on the wire; a `Verdict` is what to answer and
 which rows would stay. Nothing is stored here.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from collector.call import Call, Sender
 from collector.decode import Decoded, DecodeError, decode_body, decode_query
 from collector.links import Link, LinkError, read_link
+from collector.server_keys import refusal, speak_for
 from collector.sites import Sites
-from pipeline.address import TrustedProxies, client_address
-from pipeline.clock import hour_text
+from pipeline.clock import MAX_AGE_MS, MAX_KEYED_AGE_MS, hour_text
 from pipeline.identify import Visitor
 from pipeline.ids import uuid7
 from pipeline.objections import ObjectionsError
 from pipeline.process import Processor, Result, Treatment
-from pipeline.signals.cmp_formats import cmp_of
-from pipeline.signals.cmp_ids import IAB_COOKIES
+from pipeline.proxies import TrustedProxies, client_address, client_country
 from pipeline.steps import steps
 from schemas.consent import ConsentClaim
-from schemas.event import AnyEvent, ConsentChoice, EmailClick, WebVital
+from schemas.event import (
+    AnyEvent,
+    ConsentChoice,
+    EmailClick,
+    EmailOpen,
+    WebVital,
+)
 from schemas.outcome import Invalid
 from schemas.policy import Policy
-from schemas.raw_event import READ_HEADERS, RawEvent
+from schemas.raw_event import RawEvent
 from schemas.row import CountRow
 from schemas.settings import Settings
 from schemas.site import Site
 
 # Bodies of these types are ours to understand; of others only if they are JSON.
-_MOST_COOKIES = 32
 _KNOWN_TYPES = ("application/json", "text/", "application/x-www-form-urlencoded")
-
-
-class Call:
-    """A request as it stood on the wire; its repr says nothing."""
-
-    __slots__ = ("headers", "peer", "query", "received_ms")
-
-    def __init__(
-        self,
-        *,
-        headers: Sequence[tuple[str, str]],
-        peer: str,
-        query: str,
-        received_ms: int,
-    ) -> None:
-        """
-        Keep the parts of a request.
-
-        Args:
-            headers: names and values in wire order.
-            peer: address of the other end of the connection.
-            query: the raw query string, still percent-encoded.
-            received_ms: when it arrived, ms since 1970 UTC.
-
-        """
-        self.headers = headers
-        self.peer = peer
-        self.query = query
-        self.received_ms = received_ms
-
-    def __repr__(self) -> str:
-        """Say nothing: reprs end up in logs and tracebacks."""
-        return "<Call>"
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of a header, None when it is absent."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
+# Of requests that are wholly refused; the others are 400.
+_STATUS = {"key_required": 401, "bad_key": 403, "key_in_page": 403}
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -125,34 +94,38 @@ class Doors:
         self._processor = processor
         self._link_key = link_key
         self._trusted = TrustedProxies.of(
-            settings.trusted_proxies, settings.proxy_header
+            settings.trusted_proxies, settings.proxy_header, settings.country_header
         )
 
     def address(self, call: Call) -> str:
         """Return the client's address: the peer's, or what its proxy says."""
-        return client_address(call.peer, call.headers, self._trusted)
+        return client_address(call.peer, call.fields, self._trusted)
 
     def events(self, call: Call, body: bytes) -> Verdict:
         """`POST /e`: one event or many."""
         decoded = self._decoded(call, body, self._settings.max_events, AnyEvent)
         if isinstance(decoded, Verdict):
             return decoded
+        sender, door = self._sender(call), _door(call)
         results = tuple(
-            self._one(call, one, index, _door(call))
+            self._one(call, sender, one, index, door)
             for index, one in enumerate(decoded)
         )
         if decoded and all(isinstance(one, Invalid) for one in results):
             first = next(one for one in results if isinstance(one, Invalid))
-            return Verdict(results, first, 400)
+            return _refused(first, results)
         return Verdict(results)
 
     def pixel(self, call: Call) -> Verdict:
-        """`GET /p.gif`: one event in the query."""
+        """`GET /p.gif`, or HEAD: one event in the query."""
         decoded = decode_query(call.query, received_ms=call.received_ms)
-        return Verdict((self._one(call, decoded, 0, "pixel"),), status=200)
+        if call.method == "HEAD" and isinstance(decoded, Decoded):
+            decoded = _headed(decoded)
+        sender = self._sender(call)
+        return Verdict((self._one(call, sender, decoded, 0, "pixel"),), status=200)
 
     def redirect(self, call: Call, signed: str) -> Verdict:
-        """`GET /r/<signed>`: an e-mail click, and where it leads."""
+        """`GET /r/<signed>`, or HEAD: an e-mail click, and where it leads."""
         try:
             link = read_link(signed, self._link_key)
         except LinkError as error:
@@ -166,7 +139,8 @@ class Doors:
         )
         one: Result | Invalid
         try:
-            one = self._one(call, Decoded(event, call.received_ms), 0, "redirect")
+            clicked = Decoded(event, call.received_ms)
+            one = self._one(call, self._sender(call), clicked, 0, "redirect")
         except ObjectionsError:
             # The click is not taken; that is not the reader's business.
             message = "withdrawals cannot be looked up now"
@@ -181,13 +155,14 @@ class Doors:
         if not decoded:
             error = Invalid("empty_body", "one choice is expected")
             return Verdict(error=error, status=400)
-        return self._asked(self._raw(call, decoded[0], 0, _door(call)))
+        sender = self._sender(call)
+        return self._asked(self._raw(call, sender, decoded[0], 0, _door(call)))
 
     def asking(self, call: Call) -> "Asked | Verdict":
         """`GET /consent`: a browser that asks how it would be treated."""
         query = f"event=page_view&{call.query}"
         decoded = decode_query(query, received_ms=call.received_ms)
-        return self._asked(self._raw(call, decoded, 0, "script"))
+        return self._asked(self._raw(call, self._sender(call), decoded, 0, "script"))
 
     def candidate(self, raw: RawEvent) -> Visitor:
         """Return the pseudonym that a request's visitor would have."""
@@ -206,7 +181,11 @@ class Doors:
         return steps(self.treat(asked), "statistics", None, self._policy)
 
     def _asked(self, one: "Asked | Invalid") -> "Asked | Verdict":
-        return Verdict((one,), one, 400) if isinstance(one, Invalid) else one
+        return _refused(one, (one,)) if isinstance(one, Invalid) else one
+
+    def _sender(self, call: Call) -> Sender:
+        country = client_country(call.peer, call.fields, self._trusted)
+        return Sender(call, self.address(call), country)
 
     def _decoded(
         self,
@@ -222,6 +201,10 @@ class Doors:
                 max_bytes=self._settings.max_body_bytes,
                 max_events=most,
                 encoding=call.header("content-encoding") or "",
+                # A key that turns out to be none is refused with its event.
+                max_age_ms=(
+                    MAX_AGE_MS if call.key_digest() is None else MAX_KEYED_AGE_MS
+                ),
                 kind=kind,
             )
         except DecodeError as error:
@@ -233,7 +216,12 @@ class Doors:
             return Verdict(error=too_large(self._settings), status=413)
 
     def _raw(
-        self, call: Call, decoded: Decoded | Invalid, index: int, door: str
+        self,
+        call: Call,
+        sender: Sender,
+        decoded: Decoded | Invalid,
+        index: int,
+        door: str,
     ) -> "Asked | Invalid":
         """Join an event with what its request says beside it."""
         if isinstance(decoded, Invalid):
@@ -243,6 +231,13 @@ class Doors:
         bad = _refusal(site, call, index, event.site)
         if bad is not None or site is None:
             return bad or Invalid("unknown_site", "the site is unknown", "site", index)
+        client = event.client
+        if client is not None or sender.key is not None:
+            bad = refusal(site, sender.key, client, door, index)
+            if bad is not None:
+                return bad
+            # What it says of a visitor is not held twice.
+            event = msgspec.structs.replace(event, client=None)
         if event.site != site.name:
             # One site has one name, however a page spells it.
             event = msgspec.structs.replace(event, site=site.name)
@@ -250,20 +245,30 @@ class Doors:
             event=event,
             event_id=event.event_id or uuid7(call.received_ms),
             door=door,
-            address=self.address(call),
-            user_agent=call.header("user-agent") or "",
-            referer=call.header("referer") or "",
-            headers=_read_headers(call),
+            address=sender.address,
+            user_agent=sender.user_agent,
+            referer=sender.referer,
+            headers=sender.headers,
             occurred_ms=decoded.occurred_ms,
             received_ms=call.received_ms,
-            cookies=_consent_cookies(call) if site.consent_cookies else (),
+            cookies=call.consent_cookies() if site.consent_cookies else (),
+            # Where a server stands says nothing of its visitors.
+            country="" if door == "server" else sender.country,
+            method=call.method if door in ("pixel", "redirect") else "",
         )
+        if client is not None:
+            speak_for(raw, client)
         return Asked(site, raw)
 
     def _one(
-        self, call: Call, decoded: Decoded | Invalid, index: int, door: str
+        self,
+        call: Call,
+        sender: Sender,
+        decoded: Decoded | Invalid,
+        index: int,
+        door: str,
     ) -> Result | Invalid:
-        asked = self._raw(call, decoded, index, door)
+        asked = self._raw(call, sender, decoded, index, door)
         if isinstance(asked, Invalid):
             return asked
         event = asked.raw.event
@@ -318,34 +323,21 @@ def _refusal(site: Site | None, call: Call, index: int, name: str) -> Invalid | 
     return None
 
 
-def _read_headers(call: Call) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in call.headers:
-        key = name.lower()
-        if key not in READ_HEADERS:
-            continue
-        # Several Sec-GPC headers with one "1" among them mean "1".
-        if key not in found or value == "1":
-            found[key] = value
-    return found
+def _headed(decoded: Decoded) -> Decoded | Invalid:
+    """Refuse the HEAD of a page's picture: only in mails does it tell something."""
+    if isinstance(decoded.event, EmailOpen | EmailClick):
+        return decoded
+    message = "a picture of a page is not asked for with HEAD"
+    return Invalid("method_not_allowed", message, site=decoded.event.site)
+
+
+def _refused(first: Invalid, results: tuple[Result | Invalid, ...]) -> Verdict:
+    return Verdict(results, first, _STATUS.get(first.code, 400))
 
 
 def _door(call: Call) -> str:
     # Only pages send an Origin header with a POST; what has none is a server.
     return "script" if call.header("origin") is not None else "server"
-
-
-def _consent_cookies(call: Call) -> tuple[tuple[str, str], ...]:
-    """Return the cookies of consent managers; of the others not even the names."""
-    found = []
-    for name, value in call.headers:
-        if name.lower() != "cookie":
-            continue
-        for part in value.split(";"):
-            key, sign, text = part.strip().partition("=")
-            if sign and (cmp_of(key) is not None or key in IAB_COOKIES):
-                found.append((key, text))
-    return tuple(found[:_MOST_COOKIES])
 
 
 def _foreign(call: Call, invalid: Invalid) -> bool:

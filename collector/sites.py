@@ -162,6 +162,7 @@ def editing(path: Path) -> Iterator[dict[str, Site]]:
 def ensure_demo_site(path: Path, origins: tuple[str, ...]) -> None:
     """Make sure that the demo site exists, reachable from these origins."""
     with editing(path) as sites:
-        sites[DEMO_SITE] = make_site(
-            DEMO_SITE, {"origins": list(origins), "debug": True}
-        )
+        old = sites.get(DEMO_SITE)
+        keys = {} if old is None else old.keys
+        options = {"origins": list(origins), "debug": True, "keys": keys}
+        sites[DEMO_SITE] = make_site(DEMO_SITE, options)

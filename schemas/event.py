@@ -2,8 +2,8 @@
 Events as they may be sent: a tagged union with a limit on every field.
 
 The wire is documented in ARCHITECTURE.md; limits are counted in characters.
-`sent_at` and `visitor` are optional everywhere; a field that is not listed for
-an event is refused, so that a typo is an error and not a silent loss.
+`sent_at`, `visitor` and `account` are optional everywhere; a field that is not listed
+for an event is refused, so that a typo is an error and not a silent loss.
 """
 
 from typing import Annotated, Any, Literal
@@ -16,6 +16,10 @@ from schemas.consent import ConsentClaim, Time
 MAX_PROPERTIES = 30
 
 Text128 = Annotated[str, Meta(max_length=128)]
+# Who is signed in, as the site knows them; no control characters.
+Account = Annotated[
+    str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")
+]
 Url = Annotated[str, Meta(max_length=4096)]
 Size = Annotated[str, Meta(max_length=11, pattern=r"^\d{1,5}x\d{1,5}\Z")]
 Key = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -35,6 +39,30 @@ class CampaignClaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     term: CampaignText = None
     content: CampaignText = None
     id: CampaignText = None
+
+
+class ClientClaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    Whose request it is that a server speaks of; it needs a key of the site.
+
+    Address as text; the others are the visitor's headers as they came: User-Agent,
+    Accept-Language, Sec-CH-UA, Sec-CH-UA-Mobile, Sec-CH-UA-Platform.
+    """
+
+    address: Annotated[str, Meta(max_length=100)] | None = None
+    user_agent: Annotated[str, Meta(max_length=2048)] | None = None
+    language: Annotated[str, Meta(max_length=1024)] | None = None
+    brands: Annotated[str, Meta(max_length=1024)] | None = None
+    mobile: Annotated[str, Meta(max_length=8)] | None = None
+    platform: Annotated[str, Meta(max_length=64)] | None = None
+
+    def __repr__(self) -> str:
+        """Say nothing: reprs end up in logs and tracebacks."""
+        return "<ClientClaim>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Say as little to rich, which does not ask `__repr__`."""
+        return []
 
 
 class Event(
@@ -68,6 +96,8 @@ class Event(
     campaign: CampaignClaim | None = None
     consent: ConsentClaim | None = None
     visitor: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16,64}\Z")] | None = None
+    account: Account | None = None
+    client: ClientClaim | None = None
     category: AskedCategory | None = None
     gpc: bool = False
     dnt: bool = False

@@ -471,3 +471,12 @@ def test_templates_in_a_consent_object_say_nothing(template: str) -> None:
 
     assert isinstance(found, Decoded)
     assert found.event.consent == ConsentClaim(marketing=True)
+
+
+def test_an_account_is_not_in_a_url() -> None:
+    """Who is signed in does not go where proxies and histories keep it."""
+    found = decode_query("site=example.com&account=jane", received_ms=NOON_MS)
+
+    assert isinstance(found, Invalid)
+    assert (found.code, found.field) == ("unknown_field", "account")
+    assert "jane" not in found.message
