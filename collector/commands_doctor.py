@@ -1,5 +1,6 @@
 """`kastana doctor`: what is wrong with an installation."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,14 +9,25 @@ import orjson
 
 from collector.diagnose import diagnose
 from collector.options import data_option
+from schemas.settings import SettingsError, load_settings
 
 
 @click.command()
 @data_option
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="KASTANA_CONFIG",
+    help="Settings file, TOML, that the server is started with.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def doctor(data: str, *, as_json: bool) -> None:
+def doctor(data: str, config: Path | None, *, as_json: bool) -> None:
     """Check the installation; say in words what is wrong. Exit 1 if anything is."""
-    findings = diagnose(Path(data))
+    try:
+        settings = load_settings(config, os.environ, {"data": data})
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    findings = diagnose(Path(data), settings.geo_databases, settings.networks)
     for finding in findings:
         if as_json:
             click.echo(orjson.dumps(finding.as_object()))

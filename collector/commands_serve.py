@@ -12,6 +12,7 @@ import uvloop
 
 from collector import logs
 from collector.folder import Folder, FolderError
+from collector.hardening import HardeningError, keep_memory_private
 from collector.listen import ListenError
 from collector.supervise import CONFIGURATION_EXIT, run_serve
 from pipeline.ledger_heads import HeadsError
@@ -33,6 +34,7 @@ _CONFIGURATION = (
     PackError,
     PolicyError,
     SaltError,
+    SettingsError,
 )
 
 
@@ -93,8 +95,12 @@ def keeper(config: Path | None, **options: str | None) -> None:
 
 
 def _prepare(config: Path | None, options: dict[str, Any]) -> tuple[Settings, Folder]:
+    try:
+        keep_memory_private()
+    except HardeningError as error:
+        raise ConfigurationError(str(error)) from None
     given = dict(options)
-    for name in ("geo_databases", "trusted_proxies"):
+    for name in ("geo_databases", "networks", "trusted_proxies"):
         if isinstance(given.get(name), str):
             given[name] = [part for part in given[name].split(",") if part]
     try:

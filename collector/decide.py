@@ -14,6 +14,10 @@ from pipeline.clock import TimeError, now_ms, parse_time
 from pipeline.enrich import device_of
 from pipeline.gate import Rules, decide, why
 from pipeline.merge import add_flags, withdraw
+from pipeline.networks import Networks
+from pipeline.rate import Rate
+from pipeline.referrer import is_spam
+from pipeline.robots import Robots
 from schemas.consent import CATEGORIES, FLAGS, Category, ConsentState, Time
 from schemas.event import AnyEvent
 from schemas.outcome import Grant
@@ -72,6 +76,8 @@ class Decider:
         """Bind it to the policy."""
         self._policy = policy
         self._assessor = Assessor(policy, load_packs())
+        # A line has no address: agents and referrers are all that tells a robot.
+        self._robots = Robots(Networks(), Rate(0, 1.0), is_spam)
 
     def line(self, content: object) -> dict[str, Any]:
         """
@@ -96,9 +102,9 @@ class Decider:
         raw = _raw(line)
         assessment = self._assessor.assess(raw, _site(line), context.place)
         consent = withdraw(assessment.consent, context.withdrawn, ())
-        consent = add_flags(
-            consent, [*circumstances(raw, consent, device_of(raw)), *context.flags]
-        )
+        robots = self._robots.flags(raw, device_of(raw))
+        more = circumstances(raw, consent, robots)
+        consent = add_flags(consent, [*more, *context.flags])
         rule = self._policy.events[context.event]
         category = context.category or cast("Category", rule.consent_category)
         return _told(category, consent, assessment.rules)

@@ -17,7 +17,7 @@ import orjson
 from aiohttp import web
 
 from collector.admin import Holder
-from collector.doors import Call
+from collector.call import Call
 from collector.explain import explain_call
 from collector.links import Link, sign_link
 from collector.runtime import Runtime
@@ -71,6 +71,7 @@ class Demo:
             peer=str(peer[0]) if isinstance(peer, tuple) else "",
             query=query,
             received_ms=now_ms(),
+            method=asked.method.upper(),
         )
         body = asked.body.encode("utf-8", "replace")
         told = explain_call(asked.method, path, call, body, self._doors, why=True)

@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from collector import respond
-from collector.doors import Call, Doors, too_large
+from collector.call import Call
+from collector.doors import Doors, too_large
 from collector.limit import RateLimit
 from collector.logs import describe
-from collector.metrics import count
+from collector.metrics import count, count_redactions
 from pipeline.address import truncate
 from pipeline.clock import now_ms
 from schemas.outcome import Invalid
@@ -107,6 +108,7 @@ class Desk:
                 _log.error("unexpected error\n%s", describe(kind, error.__traceback__))
                 response = respond.error(Invalid("internal", "a defect here"), 500)
             count("kastana_requests_total", door, str(response.status))
+            count_redactions()
             return response
 
         return guarded
@@ -121,4 +123,5 @@ def call_of(request: web.Request) -> Call:
         peer=str(peer[0]) if isinstance(peer, tuple) else "",
         query=request.rel_url.raw_query_string,
         received_ms=now_ms(),
+        method=request.method,
     )

@@ -7,6 +7,7 @@ import shutil
 import stat
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +15,18 @@ import msgspec
 
 from collector.assets import NAMES, AssetError, load_asset
 from collector.folder import Folder, FolderError
+from pipeline import cities
 from pipeline.clock import DAY_MS, now_ms
 from pipeline.ledger_heads import HeadsError, read_heads
 from pipeline.location import Locator
+from pipeline.location_files import databases_in
 from pipeline.minimise import Minimiser
+from pipeline.networks import lists_in, load_networks
 from pipeline.objections import MOST_ENTRIES, Objections, ObjectionsError
 from pipeline.salt import DaySalt, SaltError
 from schemas.packs import PackError, load_packs
 from schemas.policy import PolicyError, load_policy
+from schemas.settings import SettingsError
 from schemas.site import SiteError, parse_sites
 
 _LOW_SPACE_BYTES = 1 << 30
@@ -39,8 +44,18 @@ class Finding(msgspec.Struct, frozen=True):
         return {"what": self.what, "state": self.state, "words": self.words}
 
 
-def diagnose(data: Path) -> list[Finding]:
-    """Look at policy, tracker, data folder, secrets, sites, geo and processes."""
+def diagnose(
+    data: Path, geo_databases: Sequence[str] = (), networks: Sequence[str] = ()
+) -> list[Finding]:
+    """
+    Look at policy, tracker, data folder, secrets, sites, lists and processes.
+
+    Args:
+        data: the data folder.
+        geo_databases: the setting of that name.
+        networks: the setting of that name.
+
+    """
     findings = [_policy(), _packs(), _tracker()]
     if not data.is_dir():
         words = f"{data} does not exist yet; `kastana serve` makes it"
@@ -54,7 +69,9 @@ def diagnose(data: Path) -> list[Finding]:
         _sites(folder),
         _objections(folder),
         _ledger(folder),
-        _geo(folder),
+        _geo(folder, geo_databases),
+        _cities(),
+        _networks(folder, networks),
         _spool(folder),
         _keeper(folder),
     ]
@@ -157,16 +174,45 @@ def _ledger(folder: Folder) -> Finding:
     return Finding("ledger", "good", "`kastana consent verify` walks it")
 
 
-def _geo(folder: Folder) -> Finding:
-    locator = Locator(sorted(folder.geo.glob("*.mmdb")))
-    if locator.available:
-        credit = "; ".join(line.text for line in locator.attributions) or "ready"
-        return Finding("locations", "good", credit)
-    words = (
-        f"{locator.problem or 'no city database'}; countries come from the browser's "
-        "time zone (`make geo` fetches a database)"
-    )
-    return Finding("locations", "warning", words)
+def _geo(folder: Folder, named: Sequence[str]) -> Finding:
+    paths = [Path(name) for name in named] or databases_in(folder.geo)
+    locator = Locator(paths)
+    read = [
+        f"{one.name} of {one.built or 'an unknown day'}" for one in locator.databases
+    ]
+    owed = [line.text for line in locator.attributions]
+    words = "; ".join([*read, *owed])
+    if not read:
+        words = (
+            f"{locator.problem}; countries come from the browser's time zone "
+            "(`make geo` fetches a database)"
+        )
+    elif locator.problem:
+        words = f"{locator.problem}; read are {words}"
+    return Finding("locations", "warning" if locator.problem else "good", words)
+
+
+def _cities() -> Finding:
+    try:
+        words = f"inhabitants of {cities.count()} cities; {cities.source()}"
+    except cities.CitiesError as error:
+        return Finding("city names", "bad", str(error))
+    return Finding("city names", "good", words)
+
+
+def _networks(folder: Folder, named: Sequence[str]) -> Finding:
+    paths = [Path(name) for name in named] or lists_in(folder.root / "networks")
+    try:
+        known = load_networks(paths)
+    except SettingsError as error:
+        return Finding("networks", "bad", str(error))
+    if known.problem:
+        words = (
+            f"{known.problem}: a robot in a data centre is known by its agent alone "
+            "(`pip install kastana[networks]`, or lists in networks/)"
+        )
+        return Finding("networks", "warning", words)
+    return Finding("networks", "good", ", ".join(known.sources))
 
 
 def _spool(folder: Folder) -> Finding:

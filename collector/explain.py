@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from collector.doors import Call, Doors, Verdict
+from collector.call import Call
+from collector.doors import Doors, Verdict
 from pipeline.clock import now_ms
 from pipeline.process import Result
 from schemas.outcome import Invalid
@@ -57,8 +58,9 @@ def explain(content: object, doors: Doors, *, why: bool = False) -> dict[str, An
         peer=record.peer,
         query=query,
         received_ms=now_ms() if record.ts is None else round(record.ts * 1000),
+        method=record.method.upper(),
     )
-    return explain_call(record.method.upper(), path, call, body, doors, why=why)
+    return explain_call(call.method, path, call, body, doors, why=why)
 
 
 def explain_call(  # noqa: PLR0913 - the parts of a request
@@ -102,7 +104,7 @@ def _consent(
 def _verdict(method: str, path: str, call: Call, body: bytes, doors: Doors) -> Verdict:
     if path == "/e" and method == "POST":
         return doors.events(call, body)
-    if path == "/p.gif" and method == "GET":
+    if path == "/p.gif" and method in ("GET", "HEAD"):
         return doors.pixel(call)
     if path.startswith("/r/") and method in ("GET", "HEAD"):
         return doors.redirect(call, unquote(path.removeprefix("/r/")))

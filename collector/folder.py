@@ -5,6 +5,8 @@ The data folder: where everything that lasts lies, readable by its owner alone.
     engine/   the embedded ClickHouse
     secrets/  keys and the day's salt, 0600 each
     geo/      city databases
+    lists/    newer copies of lists that the package has (`kastana lists refresh`)
+    networks/ the operator's lists of networks: `datacenter.txt`, `people.txt` …
     metrics/  the processes' counters
     sites.toml, keeper.json, chain.id, heads.json (the ledger's last records),
     objections (who withdrew), erased (how far that was carried out)
@@ -43,6 +45,8 @@ class Folder:
         self.engine = self.root / "engine"
         self.secrets = self.root / "secrets"
         self.geo = self.root / "geo"
+        self.lists = self.root / "lists"
+        self.networks = self.root / "networks"
         self.metrics = self.root / "metrics"
         self.scratch = self.root / "scratch"
         self.sites = self.root / "sites.toml"
@@ -54,6 +58,8 @@ class Folder:
                 self.engine,
                 self.secrets,
                 self.geo,
+                self.lists,
+                self.networks,
                 self.metrics,
                 self.scratch,
             ):

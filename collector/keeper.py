@@ -20,6 +20,7 @@ from collector.listen import listening, until_told
 from collector.metrics import count, show
 from collector.runtime import Runtime, build
 from collector.sites import ensure_demo_site
+from collector.watch import look_at_databases, watching
 from pipeline.clock import DAY_MS, now_ms
 from pipeline.erase import Eraser
 from pipeline.ledger import Ledger
@@ -79,6 +80,10 @@ async def run_keeper(settings: Settings, folder: Folder) -> None:
         stack.callback(_close, shelf)
         loading = asyncio.create_task(_load_for_ever(runtime, shelf))
         stack.push_async_callback(_cancel, loading)
+        watch = watching(lambda: look_at_databases(runtime.locator))
+        await stack.enter_async_context(watch)
+        tending = watching(lambda: runtime.salts.tend(now_ms()))
+        await stack.enter_async_context(tending)
         admin = await stack.enter_async_context(_serve_admin(runtime, shelf))
         clickhouse = await stack.enter_async_context(_serve_sql(runtime, shelf))
         folder.write_keeper(

@@ -14,6 +14,8 @@ from importlib import resources
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from pipeline.redact import COUNTS
+
 
 @functools.cache
 def _declared() -> dict[str, Counter | Gauge]:
@@ -40,7 +42,7 @@ def count(name: str, *labels: str, by: int = 1) -> None:
     _child(name, labels).inc(by)
 
 
-def show(name: str, value: float) -> None:
+def show(name: str, value: float, *labels: str) -> None:
     """
     Set a gauge.
 
@@ -52,7 +54,19 @@ def show(name: str, value: float) -> None:
     if not isinstance(gauge, Gauge):
         message = f"{name} is not a gauge"
         raise TypeError(message)
-    gauge.set(value)
+    (gauge.labels(*labels) if labels else gauge).set(value)
+
+
+def count_redactions() -> None:
+    """
+    Add what this process replaced in texts since the last call, by rule.
+
+    Where the text is, only a dictionary is counted up; called once a request, this
+    costs nothing where nothing was found.
+    """
+    while COUNTS:
+        rule, found = COUNTS.popitem()
+        count("kastana_redactions_total", rule, by=found)
 
 
 def render() -> bytes:

@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Sequence
 from aiohttp import web
 
 from collector import respond
+from collector.call import Call
 from collector.desk import Desk, call_of
-from collector.doors import Call, Doors, Verdict
+from collector.doors import Doors, Verdict
 from collector.links import MAX_SIGNED_CHARACTERS
 from collector.metrics import count
 from collector.repeats import Repeats
-from pipeline.objections import Objections, ObjectionsError
+from pipeline.objections import Objections, ObjectionsError, entries_of
 from pipeline.process import Result
 from pipeline.spool import Spool, SpoolError
-from pipeline.standing import Entry
 from schemas.outcome import Invalid
 
 _log = logging.getLogger("kastana.receive")
@@ -45,7 +45,7 @@ class Receiver:
         return [
             web.post("/e", guard("events", self.events)),
             web.options("/e", guard("preflight", self._desk.preflight)),
-            web.get("/p.gif", guard("pixel", self.pixel), allow_head=False),
+            web.get("/p.gif", guard("pixel", self.pixel)),
             web.get("/r/{signed}", guard("redirect", self.redirect)),
         ]
 
@@ -98,9 +98,10 @@ class Receiver:
         if verdict.error is not None:
             self._count(verdict)
             return respond.error(verdict.error, verdict.status)
-        # A scanner's HEAD is not a click. And the reader goes on even when the
-        # click cannot be kept: a full disk is not the reader's business.
-        if request.method == "GET" and self._desk.limited(call, {}) is None:
+        # A scanner's HEAD is told from a click by the verdict on its event. And the
+        # reader goes on even when the click cannot be kept: a full disk is not the
+        # reader's business.
+        if self._desk.limited(call, {}) is None:
             await self._keep(call, verdict, {})
         return respond.redirect(verdict.target, self._debug(call, verdict))
 
@@ -139,14 +140,11 @@ class Receiver:
             if one.treatment.purge
         }
         entries = [
-            Entry(
-                call.received_ms,
-                site,
-                visitor.id,
-                "child",
-                lasting=visitor.scope != "day",
-            )
+            entry
             for site, visitor in children
+            for entry in entries_of(
+                visitor, time_ms=call.received_ms, site=site, kind="child"
+            )
         ]
         if entries:
             await asyncio.to_thread(self._objections.append, entries)

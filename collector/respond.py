@@ -18,9 +18,12 @@ from schemas.outcome import Invalid
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 DEBUG_HEADER = "X-Kastana-Outcome"
 ERROR_HEADER = "X-Kastana-Error"
+_UNAUTHORIZED = 401
 _NO_STORE = "no-store, no-cache, private, max-age=0"
 _HEADER_NAMES = re.compile(r"^[A-Za-z0-9-]+(\s*,\s*[A-Za-z0-9-]+)*\Z")
 _MAX_ASKED = 1024
+# Server keys are shown in it, and a key must not be in a page.
+_NOT_FOR_PAGES = "authorization"
 _MAX_DEBUG = 4096
 
 
@@ -46,6 +49,8 @@ def refused(verdict: Verdict, headers: Mapping[str, str]) -> web.Response:
     """Return the error of a request of which nothing was understood."""
     invalid = verdict.error or Invalid("internal", "no reason was given")
     body: dict[str, object] = {"error": _as_object(invalid)}
+    if verdict.status == _UNAUTHORIZED:
+        headers = {**headers, "WWW-Authenticate": "Bearer"}
     if len(verdict.bad) > 1:
         body["errors"] = [
             {"index": bad.index, **_as_object(bad)} for bad in verdict.bad
@@ -101,14 +106,17 @@ def preflight(origin: str | None, asked: str | None, *, allowed: bool) -> web.Re
     Answer OPTIONS.
 
     The headers asked for are echoed: trackers add headers on retries, and a fixed
-    list would break just those.
+    list would break just those. But for Authorization, which no page needs.
     """
     headers = cors(origin, allowed=allowed)
     if allowed and origin is not None:
         headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
         headers["Access-Control-Max-Age"] = "7200"
         if asked and len(asked) <= _MAX_ASKED and _HEADER_NAMES.match(asked):
-            headers["Access-Control-Allow-Headers"] = asked
+            names = [name.strip() for name in asked.split(",")]
+            allowed_names = [name for name in names if name.lower() != _NOT_FOR_PAGES]
+            if allowed_names:
+                headers["Access-Control-Allow-Headers"] = ", ".join(allowed_names)
     return web.Response(status=204, headers=headers)
 
 

@@ -2,6 +2,7 @@
 What every process builds from settings and data folder before it can work.
 """
 
+import functools
 from pathlib import Path
 
 import msgspec
@@ -11,8 +12,14 @@ from collector.folder import Folder
 from collector.sites import Sites
 from pipeline.device import ClientHints, parse_device
 from pipeline.location import Locator
+from pipeline.location_files import databases_in
+from pipeline.mail import MailClerk
+from pipeline.networks import lists_in, load_networks
 from pipeline.objections import Objections
 from pipeline.process import Processor
+from pipeline.rate import Rate
+from pipeline.referrer import is_spam, lists, use_lists
+from pipeline.robots import Robots
 from pipeline.salt import DaySalt
 from pipeline.segment import header_bytes
 from schemas.ddl import segment_header
@@ -30,6 +37,7 @@ class Runtime(msgspec.Struct, frozen=True):
     doors: Doors
     headers: dict[str, bytes]
     objections: Objections
+    salts: DaySalt
 
 
 def build(settings: Settings, folder: Folder) -> Runtime:
@@ -37,26 +45,40 @@ def build(settings: Settings, folder: Folder) -> Runtime:
     Build the shared parts.
 
     Raises:
-        PolicyError, FolderError, SaltError, OSError: with words for the operator.
+        PolicyError, FolderError, SaltError, SettingsError, OSError: with words for
+            the operator.
 
     """
     policy = load_policy()
     # The agent parser builds its patterns at first use, a third of a second: better
     # now than in a visitor's request.
     parse_device("", ClientHints())
+    use_lists(folder.lists)
+    lists()
     named = [Path(name) for name in settings.geo_databases]
-    locator = Locator(named or sorted(folder.geo.glob("*.mmdb")))
+    locator = Locator(
+        named or functools.partial(databases_in, folder.geo),
+        "memory" if settings.geo_in_memory else "mmap",
+    )
     objections = Objections(folder.objections)
+    salts = DaySalt(folder.salt)
+    networks = load_networks(
+        [Path(name) for name in settings.networks] or lists_in(folder.networks)
+    )
+    apart = settings.datacenter_visits == "count_apart"
+    rate = Rate(settings.robot_events, settings.robot_seconds)
     processor = Processor(
         policy,
         locator,
         folder.secret("visitor.key"),
-        DaySalt(folder.salt),
+        salts,
         objections,
+        Robots(networks, rate, is_spam, datacenters=apart),
+        MailClerk(networks, datacenters=apart),
     )
     sites = Sites(folder.sites, open_sites=settings.open_sites)
     doors = Doors(settings, policy, sites, processor, folder.secret("link.key"))
     headers = {
         table: header_bytes(*segment_header(policy, table)) for table in policy.tables
     }
-    return Runtime(settings, folder, policy, locator, doors, headers, objections)
+    return Runtime(settings, folder, policy, locator, doors, headers, objections, salts)

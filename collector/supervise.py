@@ -46,18 +46,23 @@ class Child:
         pause = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             born = time.monotonic()
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, env=self._env, start_new_session=True
-            )
-            code = await self._process.wait()
-            if self._stopping.is_set():
-                return
-            if code == CONFIGURATION_EXIT:
-                self.fatal.set()
-                return
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command, env=self._env, start_new_session=True
+                )
+            except OSError as error:
+                # No memory, too many processes: this too may pass.
+                _log.error("%s cannot be started: %s", self.name, error.strerror)
+            else:
+                code = await self._process.wait()
+                if self._stopping.is_set():
+                    return
+                if code == CONFIGURATION_EXIT:
+                    self.fatal.set()
+                    return
+                _log.error("%s ended with %d; starting it again", self.name, code)
             if time.monotonic() - born > _HEALTHY_AFTER_S:
                 pause = _FIRST_PAUSE_S
-            _log.error("%s ended with %d; starting it again", self.name, code)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 

@@ -6,17 +6,18 @@ of them. Pure, but for the packs that are read at the start.
 """
 
 import functools
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
 from pipeline.clock import DAY_MS
-from pipeline.device import Device
 from pipeline.enrich import speaks_for_others
 from pipeline.gate import Rules
 from pipeline.jurisdiction import Declared, choose
 from pipeline.merge import merge
 from pipeline.read_signals import SignalReader, sections
+from pipeline.robots import is_prefetch
 from pipeline.signals.reading import Reading
 from schemas.consent import ConsentState
 from schemas.event import EmailOpen
@@ -26,7 +27,6 @@ from schemas.raw_event import RawEvent
 from schemas.site import Site
 
 _UNDECLARED = {False: Declared(), True: Declared(child_directed=True)}
-_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
 
 
 class Assessment(msgspec.Struct, frozen=True):
@@ -102,24 +102,26 @@ class Assessor:
         return Assessment(tuple(readings), merge(readings), rules)
 
 
-def circumstances(raw: RawEvent, consent: ConsentState, device: Device) -> list[str]:
-    """Return what restricts an event beside the visitor's choices."""
-    headers, event = raw.headers, raw.event
-    flags = []
-    for name in _PREFETCH_HEADERS:
-        if name in headers and "prefetch" in headers[name]:
-            flags.append("prefetch")
-            break
+def circumstances(
+    raw: RawEvent, consent: ConsentState, robots: Iterable[str]
+) -> list[str]:
+    """
+    Return what restricts an event beside the visitor's choices.
+
+    Args:
+        raw: the event and its request.
+        consent: what is known of the choices.
+        robots: the reasons why it is no visitor's, of `Robots.flags`.
+
+    """
+    flags = [*robots]
+    if is_prefetch(raw.headers):
+        flags.append("prefetch")
+    headers = raw.headers
     if "save-data" in headers and headers["save-data"].strip().lower() == "on":
         flags.append("save_data")
-    if event.automated:
-        flags.append("automated")
-    if type(event) is EmailOpen and consent.statistics != "given":
+    if type(raw.event) is EmailOpen and consent.statistics != "given":
         flags.append("mail_unasked")
-    # A mail proxy calls itself a robot and still means that a person reads; a
-    # server's agent is the program it runs, not the visitor it speaks of.
-    if device.robot and not speaks_for_others(raw):
-        flags.append(device.robot)
     return flags
 
 

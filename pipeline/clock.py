@@ -12,6 +12,8 @@ DAY_MS = 86_400_000
 # How old an event may be when it arrives (a browser that was offline), and how
 # far a clock may run ahead before it is an error and not a clock.
 MAX_AGE_MS = 30 * DAY_MS
+# What a server that shows a key may still tell of: 13 months.
+MAX_KEYED_AGE_MS = 395 * DAY_MS
 MAX_AHEAD_MS = DAY_MS
 
 
@@ -46,7 +48,12 @@ def parse_time(value: int | str) -> int:
         raise TimeError(message) from error
 
 
-def occurred_ms(occurred: int | None, sent: int | None, received: int) -> int:
+def occurred_ms(
+    occurred: int | None,
+    sent: int | None,
+    received: int,
+    max_age_ms: int = MAX_AGE_MS,
+) -> int:
     """
     Return when an event happened by the collector's clock.
 
@@ -60,8 +67,8 @@ def occurred_ms(occurred: int | None, sent: int | None, received: int) -> int:
     if occurred is None:
         return received
     corrected = occurred if sent is None else received - (sent - occurred)
-    if corrected < received - MAX_AGE_MS:
-        message = "is more than 30 days ago"
+    if corrected < received - max_age_ms:
+        message = f"is more than {max_age_ms // DAY_MS} days ago"
         raise TimeError(message)
     if corrected > received + MAX_AHEAD_MS:
         message = "is more than a day in the future"

@@ -11,6 +11,7 @@ import zoneinfo
 import msgspec
 
 from pipeline.address import truncate
+from pipeline.cell import cell_of
 from pipeline.device import (
     ClientHints,
     Device,
@@ -18,8 +19,9 @@ from pipeline.device import (
     primary_language,
     screen_class,
 )
-from pipeline.location import NOWHERE, Location, Locator, country_of_time_zone
+from pipeline.location import NOWHERE, Location, Locator, of_country
 from pipeline.referrer import Source, classify
+from pipeline.time_zone import country_of_time_zone
 from pipeline.url import (
     Campaign,
     CleanUrl,
@@ -34,8 +36,12 @@ from schemas.event import (
     FileDownload,
     LinkClick,
 )
+from schemas.event import Location as Position
 from schemas.outcome import Grant
+from schemas.precision import Precision
 from schemas.raw_event import RawEvent
+from schemas.redaction import Extra
+from schemas.site import Site
 
 _NO_CAMPAIGN = Campaign()
 _NO_DEVICE = Device()
@@ -64,41 +70,68 @@ class Facts(msgspec.Struct, frozen=True):
     mail_verdict: str = ""
 
 
-def enrich(raw: RawEvent, grant: Grant, locator: Locator, device: Device) -> Facts:
+def enrich(  # noqa: PLR0913 - what the path knows by now, each of its own type
+    raw: RawEvent,
+    grant: Grant,
+    site: Site,
+    locator: Locator,
+    device: Device,
+    mail_verdict: str = "",
+) -> Facts:
     """
     Derive the coarse facts of one event; pure but for the locator's file.
 
     Args:
         raw: the event as it came.
         grant: what the gate allows, and how finely.
+        site: its parameters and its own rules of redaction.
         locator: turns addresses into places.
         device: what `device_of` says of its agent.
+        mail_verdict: who opened or clicked, "" for what is no mail's.
 
     """
     event = raw.event
+    extra, precision = site.extra, grant.precision
     foreign = speaks_for_others(raw)
-    url = clean_url(page_url(raw))
+    url = clean_url(page_url(raw), extra, site.allowed)
     # Without a pseudonym no campaign is read, not even to name the source: which
     # mailing someone came from is what an anonymous row must not tell.
     identified = grant.outcome == "identified"
-    campaign = _merge(event.campaign, url.campaign) if identified else _NO_CAMPAIGN
+    campaign = _NO_CAMPAIGN
+    if identified:
+        campaign = url.campaign
+        if event.campaign is not None:
+            campaign = _merge(event.campaign, campaign, extra)
     domain, path = "", ""
     if type(event) in _WITH_TARGET:
-        domain, path = clean_target(event.target_url)  # type: ignore[attr-defined]
+        domain, path = clean_target(event.target_url, extra)  # type: ignore[attr-defined]
+    address, cell = "", ""
+    if identified and not foreign:
+        address = truncate(raw.address, precision.address_v4, precision.address_v6)
+    if type(event) is Position:
+        cell = cell_of(event.latitude, event.longitude, precision.point_resolution)
     screen, viewport, language = event.screen, event.viewport, event.language
     return Facts(
-        "" if foreign or not identified else truncate(raw.address),
-        _location(raw, "" if foreign else raw.address, locator),
+        address,
+        _location(raw, locator, precision),
         device,
         screen_class(screen) if screen else "",
         screen_class(viewport) if viewport else "",
         primary_language(language or raw.headers.get("accept-language", "")),
         _zone(event.time_zone),
         url,
-        classify(event.referrer or "", url.domain, campaign.source, campaign.medium),
+        classify(
+            event.referrer or "",
+            url.domain,
+            campaign.source,
+            campaign.medium,
+            extra,
+        ),
         campaign,
         domain,
         path,
+        cell,
+        mail_verdict,
     )
 
 
@@ -107,9 +140,12 @@ def speaks_for_others(raw: RawEvent) -> bool:
     Say if address and agent may be someone else's than the visitor's.
 
     A mail is read through a proxy as often as not, and a server speaks for its
-    visitors: that network and place would be put down as the visitor's.
+    visitors: that network and place would be put down as the visitor's. One that
+    showed a key says whose they are.
     """
-    return raw.door == "server" or isinstance(raw.event, MAIL)
+    if type(raw.event) in MAIL:
+        return True
+    return raw.door == "server" and not raw.trusted
 
 
 def device_of(raw: RawEvent) -> Device:
@@ -127,7 +163,7 @@ def device_of(raw: RawEvent) -> Device:
 
 def device_to_keep(raw: RawEvent, device: Device) -> Device:
     """Return the visitor's device: nothing, where it is a server's own program."""
-    if raw.door == "server" and device.robot:
+    if raw.door == "server" and device.robot and not raw.trusted:
         return _NO_DEVICE
     return device
 
@@ -147,15 +183,21 @@ def page_url(raw: RawEvent) -> str:
     return ""
 
 
-def _location(raw: RawEvent, address: str, locator: Locator) -> Location:
+def _location(raw: RawEvent, locator: Locator, precision: Precision) -> Location:
+    """Return the place by the address, else by a proxy's word, else the time zone."""
     event = raw.event
-    if isinstance(event, MAIL):
+    if type(event) in MAIL:
         return NOWHERE
-    location = locator.lookup(address)
-    if location.country_iso_code or not event.time_zone:
-        return location
+    if not speaks_for_others(raw):
+        location = locator.locate(raw.address, precision)
+        if location is not NOWHERE:
+            return location
+        if raw.country:
+            return of_country(raw.country, "header", precision.city_population)
+    if not event.time_zone:
+        return NOWHERE
     country = country_of_time_zone(event.time_zone)
-    return Location(country, "", "", "time_zone") if country else location
+    return of_country(country, "time_zone", precision.city_population)
 
 
 def _zone(name: str | None) -> str:
@@ -163,15 +205,13 @@ def _zone(name: str | None) -> str:
     return name if name is not None and name in _ZONES else ""
 
 
-def _merge(claim: CampaignClaim | None, found: Campaign) -> Campaign:
-    if claim is None:
-        return found
+def _merge(claim: CampaignClaim, found: Campaign, extra: Extra) -> Campaign:
     # What is given outright is the sender's own text, like the URL's parameters.
     return Campaign(
-        source=clean_campaign(claim.source) or found.source,
-        medium=clean_campaign(claim.medium) or found.medium,
-        campaign=clean_campaign(claim.campaign) or found.campaign,
-        term=clean_campaign(claim.term) or found.term,
-        content=clean_campaign(claim.content) or found.content,
-        id=clean_campaign(claim.id) or found.id,
+        source=clean_campaign(claim.source, extra) or found.source,
+        medium=clean_campaign(claim.medium, extra) or found.medium,
+        campaign=clean_campaign(claim.campaign, extra) or found.campaign,
+        term=clean_campaign(claim.term, extra) or found.term,
+        content=clean_campaign(claim.content, extra) or found.content,
+        id=clean_campaign(claim.id, extra) or found.id,
     )

@@ -43,6 +43,7 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         def remembered(*args: P.args, **named: P.kwargs) -> T:
             nonlocal young, old
             key = hash(args)
+            # One step: another thread may forget everything between two.
             found = young.get(key)
             if found is not None:
                 return found

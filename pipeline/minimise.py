@@ -41,6 +41,7 @@ from schemas.event import (
 from schemas.outcome import Grant
 from schemas.policy import Policy, PolicyError, Shape
 from schemas.raw_event import RawEvent
+from schemas.redaction import NO_EXTRA, Extra
 from schemas.row import CountRow, Row
 
 Transform = Callable[[Any, RawEvent], Any]
@@ -105,10 +106,11 @@ class Minimiser:
         consent: ConsentState,
         facts: Facts,
         visitor: Visitor,
+        extra: Extra = NO_EXTRA,
     ) -> Row:
         """Return the row of an identified or anonymous event."""
         values = _values(
-            raw, category, grant, consent, facts, visitor, self._policy.version
+            raw, category, grant, consent, facts, visitor, self._policy.version, extra
         )
         plan = self._plan(grant.outcome, grant.granted, grant.closed, grant.absent)
         for number, empty in plan.empty:
@@ -231,6 +233,7 @@ def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
     facts: Facts,
     visitor: Visitor,
     policy_version: str,
+    extra: Extra,
 ) -> list[Any]:
     """
     Return every field's fullest value, redacted; the plan takes away.
@@ -243,7 +246,7 @@ def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
     url, source = facts.url, facts.source
     latitude, longitude = _coordinates(event) if type(event) is Location else _NOWHERE
     read = _OWN.get(type(event))
-    own = _NO_OWN if read is None else read(event)
+    own = _NO_OWN if read is None else read(event, extra)
     return [
         raw.event_id,
         event_name(event),
@@ -290,7 +293,7 @@ def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
         url.domain,
         url.path,
         url.query,
-        _text(event.title, _TITLE),
+        _text(event.title, _TITLE, extra),
         source.referrer_domain,
         source.referrer_path,
         source.traffic_source,
@@ -303,7 +306,7 @@ def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
         campaign.id,
         url.ad_click,
         own.custom_name,
-        _properties(event),
+        _properties(event, extra),
         own.engaged_ms,
         own.scroll_depth,
         facts.target_domain,
@@ -322,19 +325,19 @@ def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
     ]
 
 
-def _of_ping(event: PagePing) -> _Own:
+def _of_ping(event: PagePing, _extra: Extra) -> _Own:
     return _Own(engaged_ms=event.engaged_ms, scroll_depth=event.scroll_depth)
 
 
-def _of_custom(event: Custom) -> _Own:
-    return _Own(custom_name=_text(event.name, _NAME))
+def _of_custom(event: Custom, extra: Extra) -> _Own:
+    return _Own(custom_name=_text(event.name, _NAME, extra))
 
 
-def _of_form(event: FormSubmit) -> _Own:
-    return _Own(form_id=_text(event.form_id, _NAME))
+def _of_form(event: FormSubmit, extra: Extra) -> _Own:
+    return _Own(form_id=_text(event.form_id, _NAME, extra))
 
 
-def _of_vital(event: WebVital) -> _Own:
+def _of_vital(event: WebVital, _extra: Extra) -> _Own:
     return _Own(
         web_vital_name=event.web_vital_name,
         web_vital_value=event.web_vital_value,
@@ -343,21 +346,21 @@ def _of_vital(event: WebVital) -> _Own:
     )
 
 
-def _of_mail(event: EmailOpen | EmailClick) -> _Own:
-    return _Own(mailing=_text(event.mailing, _NAME))
+def _of_mail(event: EmailOpen | EmailClick, extra: Extra) -> _Own:
+    return _Own(mailing=_text(event.mailing, _NAME, extra))
 
 
-def _of_failure(event: Failure) -> _Own:
+def _of_failure(event: Failure, extra: Extra) -> _Own:
     version = event.app_version if isinstance(event, AppCrash) else ""
     return _Own(
-        exception_type=_text(event.exception_type, _NAME),
-        exception_message=_text(event.exception_message, _MESSAGE),
-        exception_stacktrace=_text(event.exception_stacktrace, _STACK),
+        exception_type=_text(event.exception_type, _NAME, extra),
+        exception_message=_text(event.exception_message, _MESSAGE, extra),
+        exception_stacktrace=_text(event.exception_stacktrace, _STACK, extra),
         app_version=redact_version(version or ""),
     )
 
 
-_OWN: dict[type[Event], Callable[[Any], _Own]] = {
+_OWN: dict[type[Event], Callable[[Any, Extra], _Own]] = {
     PagePing: _of_ping,
     Custom: _of_custom,
     FormSubmit: _of_form,
@@ -375,26 +378,26 @@ def _coordinates(event: Location) -> tuple[float, float]:
     return round(event.latitude, 5), round(event.longitude, 5)
 
 
-def _properties(event: Event) -> dict[str, str]:
+def _properties(event: Event, extra: Extra) -> dict[str, str]:
     if not event.properties:
         return {}
     found = {}
     for key, value in event.properties.items():
-        name = _text(key, _NAME)
-        found[name] = _scalar(name, value)
+        name = _text(key, _NAME, extra)
+        found[name] = _scalar(name, value, extra)
     return found
 
 
-def _scalar(name: str, value: str | float | bool | None) -> str:  # noqa: FBT001 - JSON's own
+def _scalar(name: str, value: str | float | bool | None, extra: Extra) -> str:  # noqa: FBT001 - JSON's own
     if isinstance(value, bool) or value is None:
         return orjson.dumps(value).decode()
     # A number can be a telephone or card number as well as a text can.
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return _text(redact_named(name, text), _VALUE)
+    return _text(redact_named(name, text), _VALUE, extra)
 
 
-def _text(text: str | None, limit: int) -> str:
-    return redact_text(text, limit) if text else ""
+def _text(text: str | None, limit: int, extra: Extra) -> str:
+    return redact_text(text, limit, extra) if text else ""
 
 
 def event_name(event: Event) -> str:

@@ -11,23 +11,40 @@ from typing import cast
 import msgspec
 
 from pipeline.assess import Assessment, Assessor, circumstances
-from pipeline.enrich import Facts, enrich, speaks_for_others
+from pipeline.device import Device
+from pipeline.enrich import (
+    Facts,
+    device_of,
+    device_to_keep,
+    enrich,
+    speaks_for_others,
+)
 from pipeline.gate import Rules, decide
-from pipeline.identify import NOBODY, Visitor, candidate, identify
+from pipeline.identify import NOBODY, Visitor, candidate, identify, note
 from pipeline.location import Locator
+from pipeline.mail import MailClerk
 from pipeline.merge import add_flags, withdraw
 from pipeline.minimise import Minimiser, event_name
-from pipeline.objections import Objections
+from pipeline.networks import Networks
+from pipeline.objections import NOTHING_CLOSED, Objections
+from pipeline.rate import Rate
+from pipeline.referrer import is_spam
+from pipeline.robots import Robots
 from pipeline.salt import DaySalt
 from pipeline.signals.reading import Reading
+from pipeline.standing import united
 from schemas.consent import ASKED, Category, ConsentState
 from schemas.event import Event
+from schemas.event import Location as Position
 from schemas.outcome import Grant
 from schemas.packs import Packs, load_packs
 from schemas.policy import Policy
 from schemas.raw_event import RawEvent
 from schemas.row import CountRow, Row
 from schemas.site import Site
+
+# Reasons of those who were not asked, or did not answer, or so long ago that it ended.
+_UNDECIDED = frozenset({"no_consent", "consent_requested", "consent_expired"})
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -63,6 +80,7 @@ class Treatment(msgspec.Struct, frozen=True):
         place: where the request comes from, "US-CA", "DE" or "".
         visitor: the pseudonym that it would have, if that matters; in memory alone.
         purge: True if what was kept under that pseudonym has to go: a child's.
+        device: what the request's agent says.
 
     """
 
@@ -72,6 +90,7 @@ class Treatment(msgspec.Struct, frozen=True):
     place: str
     visitor: Visitor
     purge: bool = False
+    device: Device = Device()
 
 
 class Processor:
@@ -84,6 +103,8 @@ class Processor:
         visitor_key: bytes,
         salts: DaySalt,
         objections: Objections,
+        robots: Robots | None = None,
+        clerk: MailClerk | None = None,
         packs: Packs | None = None,
     ) -> None:
         """
@@ -95,6 +116,8 @@ class Processor:
             visitor_key: secret for lasting pseudonyms, 32 bytes.
             salts: the day's salt.
             objections: who withdrew.
+            robots: tells what is no visitor's; by its agent alone if none is given.
+            clerk: tells who opens and clicks; by agents alone if none is given.
             packs: the rule packs; those that ship with the package if none are given.
 
         Raises:
@@ -109,6 +132,8 @@ class Processor:
         self._objections = objections
         self._assessor = Assessor(policy, packs or load_packs())
         self._minimiser = Minimiser(policy, salts)
+        self._robots = robots or Robots(Networks(), Rate(0, 1.0), is_spam)
+        self._clerk = clerk or MailClerk(Networks())
 
     def treat(self, raw: RawEvent, site: Site, *, told: bool = False) -> Treatment:
         """
@@ -126,9 +151,18 @@ class Processor:
         merged = assessment.consent
         consent, known = self._withdrawn(merged, visitor, raw)
         purge = "child" in merged.flags and visitor.id != 0 and not known
-        consent = add_flags(consent, circumstances(raw, consent))
+        device = device_of(raw)
+        flags = circumstances(raw, consent, self._robots.flags(raw, device))
+        if flags:
+            consent = add_flags(consent, flags)
         return Treatment(
-            assessment.readings, consent, assessment.rules, place, visitor, purge
+            assessment.readings,
+            consent,
+            assessment.rules,
+            place,
+            visitor,
+            purge,
+            device,
         )
 
     def candidate(self, raw: RawEvent) -> Visitor:
@@ -140,14 +174,19 @@ class Processor:
         treatment = self.treat(raw, site)
         category = self.category(raw.event)
         grant = decide(category, treatment.consent, treatment.rules)
+        if type(raw.event) is Position and grant.outcome == "dropped":
+            category, grant = self._coarsely(category, grant, treatment)
         if grant.outcome == "dropped":
             return self._count(raw, treatment, category, grant, None)
-        facts = enrich(raw, grant, self._locator)
+        device = device_to_keep(raw, treatment.device)
+        verdict = self._clerk.verdict(raw)
+        facts = enrich(raw, grant, site, self._locator, device, verdict)
         if grant.outcome == "counted":
             return self._count(raw, treatment, category, grant, facts)
         visitor = identify(treatment.visitor, grant)
+        note(visitor, raw, self._salts)
         row = self._minimiser.row(
-            raw, category, grant, treatment.consent, facts, visitor
+            raw, category, grant, treatment.consent, facts, visitor, site.extra
         )
         return Result(grant.outcome, grant.reasons, row, treatment, category)
 
@@ -162,8 +201,22 @@ class Processor:
         """Return where a visitor's own address is; in memory, before truncation."""
         if speaks_for_others(raw):
             return ""
-        location = self._locator.lookup(raw.address)
-        return location.region_iso_code or location.country_iso_code
+        return self._locator.place(raw.address) or raw.country
+
+    def _coarsely(
+        self, category: Category, grant: Grant, treatment: Treatment
+    ) -> tuple[Category, Grant]:
+        """
+        Return what becomes of coordinates without their own consent.
+
+        Where nobody was asked for them, the pack leaves an area and statistics are
+        kept, the area is a statistic. A refusal leaves nothing.
+        """
+        if grant.precision.point_resolution and _UNDECIDED.issuperset(grant.reasons):
+            other = decide("statistics", treatment.consent, treatment.rules)
+            if other.outcome == "identified":
+                return "statistics", other
+        return category, grant
 
     def _withdrawn(
         self, consent: ConsentState, visitor: Visitor, raw: RawEvent
@@ -171,16 +224,20 @@ class Processor:
         """Return the state after withdrawals, and if this is known as a child's."""
         if not visitor.id:
             return consent, False
-        standing = self._objections.standing(
+        standings = self._objections.standings(
             raw.event.site,
-            visitor.id,
+            visitor,
             given_ms=consent.given_ms,
             received_ms=raw.received_ms,
         )
+        if standings is NOTHING_CLOSED:
+            return consent, False
+        standing = united(standings)
         flags = ["erased"] * standing.erased + ["child"] * standing.child
         if standing.withdrawn.issuperset(ASKED) and not flags:
             flags.append("withdrawn")
-        return withdraw(consent, standing.withdrawn, flags), standing.child
+        known = all(one.child for one in standings)
+        return withdraw(consent, standing.withdrawn, flags), known
 
     def _count(
         self,
@@ -202,7 +259,8 @@ def _matters(raw: RawEvent, assessment: Assessment) -> bool:
     the day is made.
     """
     event = raw.event
-    if event.visitor is not None or "child" in assessment.consent.flags:
+    named = event.visitor is not None or event.account is not None
+    if named or "child" in assessment.consent.flags:
         return True
     grant = decide("essential", assessment.consent, assessment.rules)
     return not grant.closed.issuperset(ASKED)

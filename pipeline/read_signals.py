@@ -63,7 +63,7 @@ class SignalReader:
         """
         claim = raw.event.consent or _NO_CLAIM
         readings = [*self._own(claim, raw, site), *_browser(claim, raw)]
-        if claim is not _NO_CLAIM or raw.cookies:
+        if raw.cookies or _has_strings(claim):
             readings += self._strings(claim, raw, site, place, tcf_applies=tcf_applies)
         if raw.cookies:
             cookies = read_cookies(
@@ -212,6 +212,22 @@ class SignalReader:
             purposes=site.tcf_purposes,
             max_age_ms=self._policy.header.consent_valid_days * _DAY_MS,
         )
+
+
+def _has_strings(claim: ConsentClaim) -> bool:
+    """Say if there is more in a claim than our own words."""
+    return claim is not _NO_CLAIM and not (
+        claim.gdpr_consent is None
+        and claim.gpp is None
+        and claim.us_privacy is None
+        and claim.gcs is None
+        and claim.gcd is None
+        and claim.categoryPreferences is None
+        and claim.allowedConsentIds is None
+        and claim.deniedConsentIds is None
+        and claim.eventType is None
+        and claim.consentScopes is None
+    )
 
 
 def sections(claim: ConsentClaim | None) -> tuple[int, ...]:

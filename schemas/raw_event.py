@@ -21,6 +21,7 @@ READ_HEADERS: tuple[str, ...] = (
     "sec-ch-ua-platform",
     "sec-purpose",
     "purpose",
+    "x-purpose",
     "x-moz",
     "save-data",
     "accept-language",

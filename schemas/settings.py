@@ -17,6 +17,21 @@ import msgspec
 from msgspec import Meta
 
 Listen = Annotated[str, Meta(pattern=r"^\S+:\d{1,5}\Z")]
+# Lists of hops, and headers of one address: Cloudflare's, Akamai's, nginx's, Fastly's,
+# Fly's, Azure Front Door's, App Engine's, Envoy's, CloudFront's.
+ProxyHeader = Literal[
+    "x-forwarded-for",
+    "forwarded",
+    "cf-connecting-ip",
+    "true-client-ip",
+    "x-real-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "x-azure-clientip",
+    "x-appengine-user-ip",
+    "x-envoy-external-address",
+    "cloudfront-viewer-address",
+]
 
 
 _NAME = re.compile(r"`\$\.(\w+)")
@@ -80,14 +95,52 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...],
         Meta(description="City databases (.mmdb); empty: those in `data`/geo"),
     ] = ()
+    geo_in_memory: Annotated[
+        bool,
+        Meta(
+            description="Read city databases into each process's memory: they may then be overwritten in place, not only replaced by a rename"
+        ),
+    ] = False
+    networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Lists of networks, named by kind (datacenter.txt, relay.txt, people.txt …); empty: those in `data`/networks"
+        ),
+    ] = ()
+    datacenter_visits: Annotated[
+        Literal["count_apart", "keep"],
+        Meta(
+            description="Visits from data centres: counted apart as robots, or kept where the visitors' own proxies stand there"
+        ),
+    ] = "count_apart"
+    robot_events: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Most events in `robot_seconds` from one address and agent before the rest counts as a robot's; 0: no limit",
+        ),
+    ] = 300
+    robot_seconds: Annotated[
+        float, Meta(ge=1, le=3600, description="The time that `robot_events` is about")
+    ] = 10.0
     trusted_proxies: Annotated[
         tuple[str, ...],
         Meta(description="Networks whose forwarding header is believed, CIDR"),
     ] = ()
     proxy_header: Annotated[
-        Literal["x-forwarded-for", "forwarded"],
-        Meta(description="The one forwarding header that the trusted proxies set"),
+        ProxyHeader,
+        Meta(
+            description="The one header in which the trusted proxies say the client's address"
+        ),
     ] = "x-forwarded-for"
+    country_header: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9-]{0,64}\Z",
+            description="Header in which the trusted proxies say the client's country, such as CF-IPCountry; empty: none",
+        ),
+    ] = ""
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=67_108_864, description="Largest request body, unpacked")
     ] = 524_288
@@ -177,6 +230,9 @@ def load_settings(
     for source, layer in layers.items():
         values.update(layer)
         sources.update(dict.fromkeys(layer, source))
+    if isinstance(values.get("proxy_header"), str):
+        # Written in any case, as headers are.
+        values["proxy_header"] = values["proxy_header"].lower()
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -267,7 +323,7 @@ def _from_environment(
         if name not in known:
             message = f"environment: {variable} is not a setting"
             raise SettingsError(message)
-        if name in ("geo_databases", "trusted_proxies"):
+        if name in ("geo_databases", "networks", "trusted_proxies"):
             values[name] = [part.strip() for part in text.split(",") if part.strip()]
         else:
             values[name] = text

@@ -5,6 +5,7 @@ Sites live in `sites.toml` under the data directory, written by `kastana site`,
 read by every edge; the keys are the site's names.
 """
 
+import functools
 import json
 import re
 import tomllib
@@ -16,6 +17,9 @@ from msgspec import Meta
 
 from schemas.consent import CATEGORIES
 from schemas.packs import AUTO, load_packs
+from schemas.parameters import parameters_problem
+from schemas.redaction import Extra, SiteRule, compile_extra, redaction_problem
+from schemas.server_key import keys_problem
 from schemas.site_old import OLD_KEYS, translate
 
 # Consent managers whose cookies can be read; `iab` are the frameworks' own.
@@ -48,7 +52,7 @@ class SiteError(ValueError):
     """The list of sites does not hold together."""
 
 
-class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """
     What is configured for one site.
 
@@ -68,6 +72,10 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tcf_purposes: whose purposes of a TC string count for an operator without such
             an id: the publisher's, or those of the core.
         child_directed: if the site is made for children.
+        parameters: names of the page's URL parameters that are kept; the others are
+            dropped, but for the campaign.
+        redact: the site's own rules of what is replaced in texts, by name.
+        keys: SHA-256 of the keys with which servers may speak for visitors, by name.
 
     """
 
@@ -82,6 +90,19 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tcf_vendor: Annotated[int, Meta(ge=0, le=65_535)] = 0
     tcf_purposes: Literal["publisher", "core"] = "publisher"
     child_directed: bool = False
+    parameters: tuple[str, ...] = ()
+    redact: dict[str, SiteRule] = {}
+    keys: dict[str, str] = {}
+
+    @functools.cached_property
+    def extra(self) -> Extra:
+        """The site's own rules of redaction, compiled."""
+        return compile_extra(self.redact)
+
+    @functools.cached_property
+    def allowed(self) -> frozenset[str]:
+        """The URL parameters that are kept, to look names up in."""
+        return frozenset(self.parameters)
 
     def allows(self, origin: str | None) -> bool:
         """
@@ -186,7 +207,14 @@ def _problem(site: Site) -> str:
         words: tuple[str, ...] = getattr(site, option)
         if len(set(words)) != len(words):
             return f"{option}: names one twice"
-    return _rules_problem(site) or _switches_problem(site) or _consent_problem(site)
+    return (
+        _rules_problem(site)
+        or _switches_problem(site)
+        or _consent_problem(site)
+        or parameters_problem(site.parameters)
+        or redaction_problem(site.redact)
+        or keys_problem(site.keys)
+    )
 
 
 def _rules_problem(site: Site) -> str:

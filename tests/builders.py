@@ -66,6 +66,9 @@ def raw_event(name: str = "page_view", /, **changes: Any) -> RawEvent:
         "occurred_ms": NOON_MS,
         "received_ms": NOON_MS,
         "cookies": (),
+        "country": "",
+        "method": "",
+        "trusted": False,
     }
     for key in parts.keys() & changes.keys():
         parts[key] = changes.pop(key)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.doors import Call
+from collector.call import Call
 from schemas.ddl import column_types
 from schemas.event import EVENT_TYPES
 from schemas.outcome import INVALID, REASONS
@@ -22,14 +22,17 @@ from tests.derived import stale_files
 LAYERS = ("schemas", "pipeline", "collector")
 # What each layer may use beside Python itself and the layers below it.
 PACKAGES = {
-    "schemas": {"msgspec", "orjson"},
+    "schemas": {"msgspec", "orjson", "re2"},
     "pipeline": {
         "clickhouse_connect",
         "geoip2",
+        "h3",
         "idna",
+        "is_bot",
         "maxminddb",
         "msgspec",
         "orjson",
+        "re2",
         "ua_parser",
         "user_agents",
     },
@@ -114,7 +117,8 @@ def test_one_place_talks_to_clickhouse() -> None:
 
 def test_decoding_knows_no_server() -> None:
     """What a request means is decided without the web framework."""
-    for name in ("decode", "doors", "explain", "links", "limit", "sites", "folder"):
+    names = "call decode doors explain folder limit links server_keys sites"
+    for name in names.split():
         used = imports(ROOT / "collector" / f"{name}.py")
 
         assert set() == {one.partition(".")[0] for one in used} & {"aiohttp", "click"}

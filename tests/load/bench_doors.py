@@ -11,7 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from collector.doors import Call, Doors
+from collector.call import Call
+from collector.doors import Doors
 from collector.folder import Folder
 from collector.runtime import build
 from collector.sites import editing

@@ -404,8 +404,9 @@ def test_link_leads_only_where_it_was_signed_for(product: Product) -> None:
     product.wait_loaded()
     rows = product.sql(
         "SELECT event_name, mailing, target_url_domain, target_url_path, "
-        "visitor_scope, count() AS clicks "
-        "FROM kastana.events WHERE event_name = 'email_click' GROUP BY ALL"
+        "visitor_scope, mail_verdict, count() AS clicks "
+        "FROM kastana.events WHERE event_name = 'email_click' GROUP BY ALL "
+        "ORDER BY mail_verdict"
     )
     assert [
         {
@@ -414,8 +415,11 @@ def test_link_leads_only_where_it_was_signed_for(product: Product) -> None:
             "target_url_domain": "shop.example",
             "target_url_path": "/offer",
             "visitor_scope": "persistent",
+            "mail_verdict": verdict,
             "clicks": 1,
         }
+        # Who asks with HEAD looks where a link leads, and does not read.
+        for verdict in ("human", "scanner")
     ] == [{**row, "clicks": int(row["clicks"])} for row in rows]
 
 

@@ -7,6 +7,10 @@ import pytest
 from pipeline.assess import Assessor, circumstances
 from pipeline.enrich import device_of
 from pipeline.merge import NOTHING
+from pipeline.networks import Networks
+from pipeline.rate import Rate
+from pipeline.referrer import is_spam
+from pipeline.robots import Robots
 from schemas.consent import ConsentState
 from schemas.packs import load_packs
 from schemas.policy import load_policy
@@ -19,10 +23,12 @@ from tests.tc_strings import encode_tc
 # 2026-11-22: all the packs decide by then.
 NOON_MS = 1_795_348_800_000
 
+ROBOTS = Robots(Networks(), Rate(0, 1.0), is_spam)
+
 
 def told(raw: RawEvent, consent: ConsentState) -> list[str]:
     """Return the circumstances of an event."""
-    return circumstances(raw, consent, device_of(raw))
+    return circumstances(raw, consent, ROBOTS.flags(raw, device_of(raw)))
 
 
 ASSESSOR = Assessor(load_policy(), load_packs())
@@ -126,7 +132,7 @@ def test_circumstances(changes: dict[str, Any], flag: str) -> None:
     assert told(raw_event(**changes), NOTHING) == [flag]
 
 
-def test_a_plain_visit_has_no_told() -> None:
+def test_a_plain_visit_has_no_circumstances() -> None:
     """A plain visit has no circumstances."""
     headers = {"save-data": "off", "sec-purpose": ""}
     assert told(raw_event(headers=headers), NOTHING) == []

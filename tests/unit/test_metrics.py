@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from collector import metrics
+from pipeline.redact import redact_text
+from pipeline.redact_rules import compile_extra
 from schemas.event import EVENT_TYPES
+from schemas.redaction import SiteRule
 from schemas.row import Row
 from tests.builders import ROOT
 
@@ -57,7 +60,7 @@ def test_labels_are_words_from_closed_lists() -> None:
     labels = {label for about in DECLARED.values() for label in about["labels"]}
     sent = {name for kind in EVENT_TYPES.values() for name in kind.__struct_fields__}
 
-    assert {"door", "status", "outcome", "reason", "state", "type"} == labels
+    assert {"door", "status", "outcome", "reason", "rule", "state", "type"} == labels
     assert {"door", "outcome"} == labels & (sent | set(Row.__struct_fields__))
 
 
@@ -69,6 +72,27 @@ def test_counted_and_shown() -> None:
 
     assert 'kastana_requests_total{door="events",status="202"} 3.0' in text
     assert "kastana_store_up 1.0" in text
+
+
+def test_redactions() -> None:
+    """What was replaced is added by rule, once; a site's rules have one name."""
+    own = compile_extra({"customer": SiteRule("KD-[0-9]{6}")})
+    metrics.count_redactions()
+    before = metrics.render().decode()
+    for _ in range(2):
+        redact_text("jane@example.com KD-123456", 99, own)
+    metrics.count_redactions()
+    metrics.count_redactions()
+    text = metrics.render().decode()
+
+    for rule in ("email", "site"):
+        line = f'kastana_redactions_total{{rule="{rule}"}} '
+        assert 2 == _value(text, line) - _value(before, line)
+    assert "customer" not in text
+
+
+def _value(text: str, line: str) -> float:
+    return float(text.partition(line)[2].partition("\n")[0] or 0)
 
 
 def test_processes_are_added_up(tmp_path: Path) -> None:

@@ -60,19 +60,21 @@ NOTHING: dict[str, Any] = {
 
 FACTS = Facts(
     client_address="203.0.113.0",
-    location=Location("DE", "DE-BE", "Berlin", "address"),
+    location=Location("DE", "DE-BE", "Berlin", "address", "EU"),
     device=Device("desktop", "Linux", "6", "Firefox", "139"),
     screen_class="xl",
     viewport_class="lg",
     language="de-AT",
     time_zone="Europe/Vienna",
     url=CleanUrl(
-        "example.com", "/path", Campaign("a", "b", "c", "d", "e", "f"), "gclid"
+        "example.com", "/path", Campaign("a", "b", "c", "d", "e", "f"), "gclid", "q=it"
     ),
     source=Source("referrer.example", "/from", "referrer.example", "referral"),
     campaign=Campaign("news", "email", "may", "term", "content", "7"),
     target_domain="target.example",
     target_path="/to",
+    cell="851f1d4bfffffff",
+    mail_verdict="human",
 )
 CONSENT = ConsentState(
     "given",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.gate import decide
 from pipeline.jurisdiction import replay
 from pipeline.location import Location
-from pipeline.objections import Objections
+from pipeline.objections import Objections, entries_of
 from pipeline.process import Processor, Result
 from pipeline.salt import DaySalt
 from pipeline.standing import Entry
@@ -20,9 +20,10 @@ from schemas.consent import ASKED, ConsentState
 from schemas.event import EVENT_TYPES
 from schemas.packs import load_packs
 from schemas.policy import load_policy
+from schemas.precision import Precision
 from schemas.row import CountRow, Row
 from schemas.site import Site
-from tests.builders import NOON_MS, raw_event
+from tests.builders import DAY_MS, NOON_MS, raw_event
 from tests.strategies import RULES, STATES
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0"
@@ -39,9 +40,13 @@ BOT = {"user_agent": ROBOT}
 class Atlas:
     """A locator that knows one place."""
 
-    def lookup(self, _address: str) -> Location:
+    def place(self, _address: str) -> str:
         """Say that every address is in Berlin."""
-        return Location("DE", "DE-BE", "Berlin", "address")
+        return "DE-BE"
+
+    def locate(self, _address: str, _precision: Precision) -> Location:
+        """Say that every address is in Berlin."""
+        return Location("DE", "DE-BE", "Berlin", "address", "EU")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +99,13 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("app_crash", {"consent": NO}, "anonymous: essential consent_refused"),
     ("exception", {"consent": YES}, "identified: essential"),
     # Coordinates have a consent of their own.
-    ("location", {**PLACE, "consent": YES}, "dropped: no_consent"),
+    ("location", {**PLACE, "consent": YES}, GIVEN),
+    ("location", PLACE, "dropped: no_consent"),
+    (
+        "location",
+        {**PLACE, "consent": {**YES, "precise_location": False}},
+        "dropped: consent_refused",
+    ),
     ("location", {**PLACE, "consent": {**YES, "precise_location": True}}, GIVEN),
     (
         "location",
@@ -530,6 +541,184 @@ def test_a_childs_past_is_purged_once(tmp_path: Path) -> None:
     # And without the word it stays a child's.
     again = run(processor, visitor="browser_0123456789", consent=YES)
     assert again.outcome in ("counted", "dropped")
+
+
+def test_every_row_says_how_far_its_pseudonym_reaches(processor: Processor) -> None:
+    """None, a day, a browser's life, an account's; and none where there is no row."""
+    token = "browser_0123456789"
+    rows = [
+        run(processor, consent=consent, **fields).row
+        for consent, fields in [
+            (YES, {}),
+            (YES, {"visitor": token}),
+            (YES, {"visitor": token, "account": "jane"}),
+            (YES, {"account": "jane", "door": "server"}),
+            (YES, {"door": "server"}),
+        ]
+    ]
+    gpc = run(processor, consent=YES, gpc=True, account="jane").row
+
+    assert ["day", "persistent", "account", "account", "none"] == [
+        row.visitor_scope for row in rows if isinstance(row, Row)
+    ]
+    assert isinstance(gpc, Row)
+    assert (0, "") == (gpc.visitor_id, gpc.visitor_scope)
+
+
+@pytest.mark.parametrize("consent", [{}, NO, {"preference": True}])
+def test_without_statistics_nothing_remains_of_an_account(
+    processor: Processor, consent: dict[str, Any]
+) -> None:
+    """Rows and counters of a signed-in visitor are those of any other."""
+    for name in ("page_view", "exception"):
+        signed_in = run(processor, name, consent=consent, account="jane").row
+        anyone = run(processor, name, consent=consent).row
+
+        assert anyone == signed_in
+
+
+WHO = {
+    "account": {"account": "jane"},
+    "token": {"visitor": "browser_0123456789"},
+    "both": {"account": "jane", "visitor": "browser_0123456789"},
+}
+
+
+@pytest.mark.parametrize("kind", ["withdrawn", "erased", "child"])
+@pytest.mark.parametrize("withdrew", WHO)
+def test_a_withdrawal_survives_signing_in_and_out(
+    tmp_path: Path, kind: Any, withdrew: str
+) -> None:
+    """Whoever is known by two names has withdrawn when one of them did."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    who = processor.candidate(raw_event(door="server", **WHO[withdrew]))
+    categories = ASKED if kind == "withdrawn" else ()
+    objections.append(
+        entries_of(
+            who,
+            time_ms=GRANTED_MS,
+            site="example.com",
+            kind=kind,
+            categories=categories,
+        )
+    )
+
+    for name, fields in WHO.items():
+        known = withdrew in ("both", name) or name == "both"
+        result = run(processor, consent=YES, door="server", **fields)
+        assert known is not (result.outcome == "identified")
+
+
+@pytest.mark.parametrize("fields", [WHO["account"], WHO["token"]])
+def test_who_withdrew_is_known_where_nothing_is_open(
+    tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    """A fault of theirs becomes a number, which of anyone else it would not."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    before = run(processor, "exception", consent=NO, **fields)
+    who = processor.candidate(raw_event(**fields))
+    objections.append(
+        entries_of(
+            who,
+            time_ms=GRANTED_MS,
+            site="example.com",
+            kind="withdrawn",
+            categories=ASKED,
+        )
+    )
+    after = run(processor, "exception", consent=NO, **fields)
+
+    assert "anonymous: essential consent_refused" == said(before)
+    assert "counted: essential consent_withdrawn" == said(after)
+
+
+def test_a_withdrawal_survives_midnight(tmp_path: Path) -> None:
+    """Made on either side of it, it holds on both, and when the night is over."""
+    midnight = NOON_MS - NOON_MS % DAY_MS + DAY_MS
+    for made in (-5, 5):
+        folder = tmp_path / str(made)
+        folder.mkdir()
+        objections = Objections(folder / "objections")
+        salts = DaySalt(folder / "day.salt")
+        processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+
+        def view(minute: int, processor: Processor = processor) -> Result:
+            now_ms = midnight + minute * 60_000
+            return run(processor, consent=YES, received_ms=now_ms, occurred_ms=now_ms)
+
+        before = view(-10)
+        assert isinstance(before.row, Row)
+        if made > 0:
+            after = view(1)
+            assert isinstance(after.row, Row)
+            assert (before.row.visitor_id, "day") == (
+                after.row.visitor_id,
+                after.row.visitor_scope,
+            )
+        now_ms = midnight + made * 60_000
+        who = processor.candidate(
+            raw_event(user_agent=FIREFOX, received_ms=now_ms, occurred_ms=now_ms)
+        )
+        objections.append(
+            entries_of(
+                who,
+                time_ms=now_ms,
+                site="example.com",
+                kind="withdrawn",
+                categories=ASKED,
+            )
+        )
+
+        assert ["dropped"] * 3 == [view(m).outcome for m in (6, 100, 720)]
+        assert before.row.visitor_id in dict(who.pseudonyms())
+
+
+@pytest.mark.parametrize(
+    ("fields", "noted"),
+    [
+        ({"consent": YES}, True),
+        ({"consent": NO}, False),
+        ({"consent": {"marketing": True}, "category": "marketing"}, False),
+        ({}, False),
+        ({"consent": YES, "gpc": True}, False),
+        ({"consent": YES, "visitor": "browser_0123456789"}, False),
+        ({"consent": YES, "account": "jane"}, False),
+        ({"consent": YES, **BOT}, False),
+    ],
+)
+def test_the_bridge_over_midnight_needs_consent(
+    tmp_path: Path, fields: dict[str, Any], *, noted: bool
+) -> None:
+    """Of whoever is not identified, or lasts anyway, nothing is noted at night."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    late = NOON_MS - NOON_MS % DAY_MS + DAY_MS - 60_000
+    run(processor, "custom", name="x", received_ms=late, occurred_ms=late, **fields)
+
+    assert noted is (tmp_path / "day.bridge").exists()
+
+
+def test_a_child_is_purged_under_all_its_names(tmp_path: Path) -> None:
+    """A device that is new to a known child's account is purged as well."""
+    objections = Objections(tmp_path / "objections")
+    salts = DaySalt(tmp_path / "day.salt")
+    processor = Processor(load_policy(), Atlas(), b"k" * 32, salts, objections)  # type: ignore[arg-type]
+    said_so = {"consent": {**YES, "child": True}, "door": "server"}
+    for fields in (WHO["account"], WHO["both"]):
+        first = run(processor, **said_so, **fields).treatment
+        assert first.purge
+        objections.append(
+            entries_of(first.visitor, time_ms=NOON_MS, site="example.com", kind="child")
+        )
+        assert not run(processor, **said_so, **fields).treatment.purge
+    token = run(processor, door="server", consent=YES, **WHO["token"])
+
+    assert "child" in token.treatment.consent.flags
 
 
 def test_paths_do_not_matter(processor: Processor, tmp_path: Path) -> None:

@@ -142,6 +142,10 @@ def test_cors(origin: str | None, *, allowed: bool, names: set[str]) -> None:
         ("a\r\nSet-Cookie: b", None),
         ("content-type,", None),
         ("*", None),
+        # Keys of servers are shown in it: no page has any use for it.
+        ("authorization", None),
+        ("Content-Type,AUTHORIZATION , x-retry", "Content-Type, x-retry"),
+        ("x-authorization", "x-authorization"),
     ],
 )
 def test_preflight(asked: str | None, told: str | None) -> None:

@@ -55,6 +55,10 @@ def test_nothing_given() -> None:
         ("KASTANA_TRUSTED_PROXIES", "", ()),
         ("KASTANA_CLICKHOUSE_LISTEN", "", ""),
         ("KASTANA_LOG_LEVEL", "debug", "debug"),
+        ("KASTANA_PROXY_HEADER", "CF-Connecting-IP", "cf-connecting-ip"),
+        ("KASTANA_PROXY_HEADER", "forwarded", "forwarded"),
+        ("KASTANA_COUNTRY_HEADER", "CF-IPCountry", "CF-IPCountry"),
+        ("KASTANA_COUNTRY_HEADER", "", ""),
     ],
 )
 def test_environment(variable: str, text: str, value: object) -> None:
@@ -77,6 +81,9 @@ def test_environment(variable: str, text: str, value: object) -> None:
         ("workers = 2", {"KASTANA_WORKERS": "0"}, {}, ["environment", "workers"]),
         ("", {"KASTANA_LOG_LEVEL": "loud"}, {}, ["environment", "log_level"]),
         ("", {"KASTANA_DEMO": "yes"}, {}, ["environment", "demo"]),
+        ("proxy_header = 'via'", {}, {}, ["settings.toml", "proxy_header"]),
+        ("proxy_header = 1", {}, {}, ["settings.toml", "proxy_header"]),
+        ("country_header = 'a: b'", {}, {}, ["settings.toml", "country_header"]),
         ("", {"KASTANA_LISTEN": "8000"}, {}, ["environment", "listen"]),
         ("", {}, {"max_body_bytes": 1}, ["options", "max_body_bytes"]),
         ("", {}, {"client_rate": float("nan")}, ["options", "client_rate"]),

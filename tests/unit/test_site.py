@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.consent import CATEGORIES
+from schemas.redaction import NO_EXTRA, SiteRule
 from schemas.site import CMPS, Site, SiteError, dump_sites, make_site, parse_sites
 
 EXAMPLE = Site("example.com")
+RULE = {"pattern": "KD-[0-9]{6}", "finds": ["KD-123456"], "keeps": ["KD-12"]}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,43 @@ def test_bad_names(name: str) -> None:
         ({"origins": ['https://example.com"']}, "origin"),
         ({"origins": ["ftp://example.com"]}, "origin"),
         ({"origin": ["https://example.com"]}, "unknown field `origin`"),
+        ({"parameters": "q"}, "parameters"),
+        ({"parameters": ["Page"]}, "parameters: 'Page' is not a name in lower case"),
+        ({"parameters": ["a b"]}, "parameters: 'a b' is not a name"),
+        ({"parameters": ["a" * 41]}, "is not a name in lower case"),
+        ({"parameters": ["q", "q"]}, "parameters: names one twice"),
+        ({"parameters": [f"p{n}" for n in range(31)]}, "parameters: more than 30"),
+        ({"parameters": ["q", "email"]}, "'email' names a person or a secret"),
+        ({"parameters": ["user_id"]}, "'user_id' names a person or a secret"),
+        ({"parameters": ["access_token"]}, "'access_token' names a person"),
+        ({"parameters": ["mc_eid"]}, "'mc_eid' names a person or a secret"),
+        ({"parameters": ["lat"]}, "'lat' names a person or a secret"),
+        ({"parameters": ["gclid"]}, "'gclid' names one person's click"),
+        ({"parameters": ["utm_source"]}, "'utm_source' is read as the campaign"),
+        ({"parameters": ["ref"]}, "'ref' is read as the campaign"),
+        ({"redact": {"a": "KD"}}, "redact"),
+        ({"redact": {"a": {"regex": "KD"}}}, "unknown field `regex`"),
+        ({"redact": {"a": {"pattern": ""}}}, "redact.*pattern"),
+        ({"redact": {"a": {"pattern": "K" * 201}}}, "redact.*pattern"),
+        ({"redact": {"a": {"pattern": "KD"}}}, "redact.a: finds: give an example"),
+        ({"redact": {"A": RULE}}, "redact.A: its name is not 1 to 32 of a to z"),
+        ({"redact": {"a" * 33: RULE}}, "its name is not 1 to 32"),
+        ({"redact": {"email": RULE}}, "redact.email: a rule of that name exists"),
+        ({"redact": {"site": RULE}}, "redact.site: a rule of that name exists"),
+        ({"redact": {"a": {**RULE, "pattern": "("}}}, r"redact.a: pattern: .*\("),
+        ({"redact": {"a": {**RULE, "pattern": r"(K)\1"}}}, "redact.a: pattern: "),
+        ({"redact": {"a": {**RULE, "pattern": "(?=K)"}}}, "redact.a: pattern: "),
+        ({"redact": {"a": {**RULE, "pattern": "((K{99}){99}){99}"}}}, "a: pattern: "),
+        ({"redact": {"a": {**RULE, "pattern": "K*"}}}, "finds something in the empty"),
+        ({"redact": {"a": {**RULE, "pattern": "."}}}, "finds something in any text"),
+        ({"redact": {"a": {**RULE, "pattern": r"\w{5}"}}}, "finds something in any"),
+        ({"redact": {"a": {**RULE, "pattern": r"[^a-z]"}}}, "finds something in any"),
+        ({"redact": {"a": {**RULE, "finds": ["KD-1"]}}}, "nothing is found in 'KD-1'"),
+        (
+            {"redact": {"a": {**RULE, "keeps": ["KD-999999"]}}},
+            "redact.a: keeps: something is found in 'KD-999999'",
+        ),
+        ({"redact": {f"a{'_' * n}": RULE for n in range(21)}}, "more than 20 rules"),
     ],
 )
 def test_bad_options(values: dict[str, object], problem: str) -> None:
@@ -138,6 +177,27 @@ def test_bad_files(text: str) -> None:
     """A file that is not a list of sites is refused as a whole."""
     with pytest.raises(SiteError):
         parse_sites(text)
+
+
+def test_redact_in_toml() -> None:
+    """Rules and parameters are written as the documentation says, and kept."""
+    sites = parse_sites(
+        """
+        [sites."example.com"]
+        parameters = ["page", "q"]
+        redact.customer = {pattern = 'KD-\\d{6}', finds = ["KD-123456"]}
+        redact.order = {pattern = "(?i)bestellung [0-9]+", finds = ["Bestellung 7"]}
+        """
+    )
+    site = sites["example.com"]
+
+    assert ("page", "q") == site.parameters
+    assert frozenset(("page", "q")) == site.allowed
+    assert ["customer", "order"] == list(site.redact)
+    assert site.extra is site.extra
+    assert ["customer", "order"] == [name for name, _ in site.extra.patterns]
+    assert sites == parse_sites(dump_sites(sites))
+    assert NO_EXTRA is EXAMPLE.extra
 
 
 def test_least() -> None:
@@ -225,6 +285,17 @@ def test_no_sites() -> None:
             consent_revision=st.text(max_size=9).filter(str.isprintable),
             tcf_vendor=st.integers(0, 65_535),
             child_directed=st.booleans(),
+            parameters=st.sampled_from([(), ("q",), ("page", "sort[by]")]),
+            redact=st.dictionaries(
+                st.from_regex(r"x[a-z_]{0,9}", fullmatch=True),
+                st.sampled_from(
+                    [
+                        SiteRule("KD-[0-9]{6}", ("KD-123456",), ("KD-12",)),
+                        SiteRule('(?i)"é\\\\.[0-9]"', ('"é\\.7"',)),
+                    ]
+                ),
+                max_size=3,
+            ),
             debug=st.booleans(),
         ),
         max_size=4,

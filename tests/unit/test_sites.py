@@ -383,6 +383,17 @@ def test_command_refuses(tmp_path: Path, words: str, problem: str) -> None:
     assert "" == listed.output
 
 
+def test_command_parameters(tmp_path: Path) -> None:
+    """The parameters that are kept are the site's; other options leave them alone."""
+    first = told(tmp_path, "a.com", "--parameter", "page,q", "--parameter", "sort")
+    second = told(tmp_path, "a.com", "--debug")
+    third = told(tmp_path, "a.com", "--parameter", "none")
+
+    assert first["parameters"] == second["parameters"] == ["page", "q", "sort"]
+    assert third["parameters"] == []
+    assert "token" in refused(tmp_path, "a.com", "--parameter", "token")
+
+
 def test_command_consent(tmp_path: Path) -> None:
     """How consent is read is the site's: managers, their ids, revision, vendor."""
     words = "--consent-cookies cookiebot,iab --consent-map C0002=statistics "
