@@ -90,7 +90,10 @@ class SignalReader:
         texts = _texts(claim, raw, site)
         for text in texts("gdpr_consent"):
             if tcf_applies:
-                yield self._tcf(text, raw, site)
+                tcf = self._tcf(text, raw, site)
+                # "gdpr=0" where the rules read the string all the same: then it may
+                # refuse, and does not grant what the sender says it is not about.
+                yield tcf if claim.gdpr is None or claim.gdpr else _set_aside(tcf)
             # A string of the other framework in this one's place grants nothing, and
             # what it opts out of holds.
             if text.startswith("DB"):
@@ -228,6 +231,15 @@ def _has_strings(claim: ConsentClaim) -> bool:
         and claim.eventType is None
         and claim.consentScopes is None
     )
+
+
+def _set_aside(reading: Reading) -> Reading:
+    """Return a reading without its grants."""
+    states: dict[str, SignalState] = {
+        category: "unknown" if state == "given" else state
+        for category, state in reading.states.items()
+    }
+    return replace(reading, states=states, problems=(*reading.problems, "gdpr_0"))
 
 
 def sections(claim: ConsentClaim | None) -> tuple[int, ...]:

@@ -139,7 +139,9 @@ def test_loading_is_quick() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"nothing", gzip.compress(b"{}"), gzip.compress(b"x")[:-3]]
+    "content",
+    [None, b"", b"nothing", gzip.compress(b"{}"), gzip.compress(b"x")[:-3]],
+    ids=["none", "empty", "no gzip", "no list", "torn"],
 )
 def test_damaged_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None

@@ -285,3 +285,20 @@ def test_iab_strings_in_cookies_count_beside_those_in_the_object() -> None:
     opted_out = raw_event(cookies=(("usprivacy", "1YYN"),))
     assert read(opted_out, site)["us_privacy"].flags == {"sale_opt_out"}
     assert read(opted_out) == {}
+
+
+def test_gdpr_0_takes_grants_away_and_no_refusal() -> None:
+    """Where the string is read although the sender says that it does not apply."""
+    granting = tc(publisher_purpose_consents=ALL_PURPOSES)
+    granted = read(claiming(gdpr=0, gdpr_consent=granting))["tcf"]
+    refusing = tc(publisher_purpose_consents=[1])
+    refused = [
+        read(claiming(gdpr=gdpr, gdpr_consent=refusing))["tcf"] for gdpr in (0, 1)
+    ]
+    believed = read(claiming(gdpr=1, gdpr_consent=granting))["tcf"]
+
+    assert set(believed.states.values()) >= {"given"}
+    assert "given" not in granted.states.values()
+    assert "gdpr_0" in granted.problems
+    assert refused[0].states["statistics"] == refused[1].states["statistics"]
+    assert refused[0].states["statistics"] == "refused"
