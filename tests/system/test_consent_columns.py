@@ -148,7 +148,11 @@ def test_nothing_but_what_the_policy_allows(
         assert row is not None, name
         assert row["outcome"] == outcome, name
         assert row["regime"] == "eu_strict"
-        assert row["consent_category"] == needs
+        coarse = is_coarse(needs, states)
+        assert row["consent_category"] == ("statistics" if coarse else needs)
+        assert bool(row["geo_cell"]) is (
+            needs == "precise_location" and states.get("statistics") == "given"
+        )
         given = {one for one in CATEGORIES if states.get(one) == "given"}
         for column, value in row.items():
             if value in _EMPTY:
