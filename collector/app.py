@@ -16,10 +16,10 @@ from collector.receive import Receiver, not_found
 from collector.runtime import Runtime, build
 from collector.watch import look_at_databases, watching
 from pipeline.clock import now_ms
-from pipeline.receipt import Controller
+from pipeline.ledger.receipt import Controller
 from pipeline.referrer import refresh_lists
-from pipeline.restore import note_absence
 from pipeline.spool import Limits, Spool
+from pipeline.withdrawal.restore import note_absence
 from schemas.packs import load_packs
 from schemas.settings import Settings
 

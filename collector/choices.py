@@ -14,11 +14,11 @@ import msgspec
 
 from collector.doors import Asked
 from collector.repeats import Repeats
-from pipeline.consent_record import Said, Treatment, read_choice, record
 from pipeline.identify import NOBODY, Visitor
-from pipeline.objections import ObjectionsError, entries_of
+from pipeline.ledger.record import Said, Treatment, read_choice, record
 from pipeline.spool import SpoolError
-from pipeline.standing import Entry
+from pipeline.withdrawal.objections import ObjectionsError, entries_of
+from pipeline.withdrawal.standing import Entry
 from schemas.event import ConsentChoice, EmailOpen, Event, PageView
 from schemas.outcome import Invalid
 from schemas.policy import Policy
@@ -53,7 +53,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Withdrawals(Protocol):
-    """Where withdrawals last: pipeline.objections.Objections."""
+    """Where withdrawals last: pipeline.withdrawal.objections.Objections."""
 
     def append(self, entries: Sequence[Entry], /) -> None:
         """Return when the entries are on disk."""

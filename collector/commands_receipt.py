@@ -7,8 +7,8 @@ import orjson
 
 from collector.commands_read import call_keeper
 from collector.options import data_option, open_folder, public_url_option
-from pipeline.receipt import Controller, Form
-from pipeline.receipt import receipt as make_receipt
+from pipeline.ledger.receipt import Controller, Form
+from pipeline.ledger.receipt import receipt as make_receipt
 from schemas.policy import PolicyError, load_policy
 
 _RECORD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")

@@ -15,9 +15,9 @@ from collector.folder import Folder, FolderError
 from collector.hardening import HardeningError, keep_memory_private
 from collector.listen import ListenError
 from collector.supervise import CONFIGURATION_EXIT, run_serve
-from pipeline.ledger_heads import HeadsError
-from pipeline.objections import ObjectionsError
+from pipeline.ledger.heads import HeadsError
 from pipeline.salt import SaltError
+from pipeline.withdrawal.objections import ObjectionsError
 from schemas.ddl import DriftError
 from schemas.packs import PackError
 from schemas.policy import PolicyError

@@ -12,9 +12,9 @@ from collector.commands_read import call_keeper
 from collector.folder import Folder
 from collector.options import Unreachable, data_option, open_folder
 from pipeline.clock import now_ms
-from pipeline.ledger_chain import TABLE, ledger_types
-from pipeline.ledger_heads import HeadsError, read_heads
-from pipeline.ledger_verify import Break, Expiry, VerifyResult, verify
+from pipeline.ledger.chain import TABLE, ledger_types
+from pipeline.ledger.heads import HeadsError, read_heads
+from pipeline.ledger.verify import Break, Expiry, VerifyResult, verify
 from schemas.ddl import DATABASE
 from schemas.policy import load_policy
 

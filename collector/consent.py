@@ -21,10 +21,10 @@ from collector.choices import Choices, Taken, UnkeptError, with_event
 from collector.desk import Desk, call_of
 from collector.doors import Asked, Doors, Verdict
 from collector.metrics import count
-from pipeline.consent_record import Rules
 from pipeline.gate import decide
-from pipeline.objections import ObjectionsError
-from pipeline.receipt import Controller, receipt
+from pipeline.ledger.receipt import Controller, receipt
+from pipeline.ledger.record import Rules
+from pipeline.withdrawal.objections import ObjectionsError
 from schemas.consent import ASKED, Category, ConsentState
 from schemas.event import ConsentChoice
 from schemas.outcome import Grant, Invalid

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Meta
 
 from collector.decode import CONSENT_KEYS, consent_pair, filled
+from pipeline.agents.networks import Networks
+from pipeline.agents.rate import Rate
 from pipeline.assess import Assessor, circumstances
 from pipeline.clock import TimeError, now_ms, parse_time
 from pipeline.enrich import device_of
 from pipeline.gate import Rules, decide, why
 from pipeline.merge import add_flags, withdraw
-from pipeline.networks import Networks
-from pipeline.rate import Rate
 from pipeline.referrer import is_spam
 from pipeline.robots import Robots
 from schemas.consent import CATEGORIES, FLAGS, Category, ConsentState, Time

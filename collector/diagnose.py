@@ -15,15 +15,15 @@ import msgspec
 
 from collector.assets import NAMES, AssetError, load_asset
 from collector.folder import Folder, FolderError
-from pipeline import cities
+from pipeline.agents.networks import lists_in, load_networks
 from pipeline.clock import DAY_MS, now_ms
-from pipeline.ledger_heads import HeadsError, read_heads
+from pipeline.geo import cities
+from pipeline.geo.files import databases_in
+from pipeline.ledger.heads import HeadsError, read_heads
 from pipeline.location import Locator
-from pipeline.location_files import databases_in
 from pipeline.minimise import Minimiser
-from pipeline.networks import lists_in, load_networks
-from pipeline.objections import MOST_ENTRIES, Objections, ObjectionsError
 from pipeline.salt import DaySalt, SaltError
+from pipeline.withdrawal.objections import MOST_ENTRIES, Objections, ObjectionsError
 from schemas.packs import PackError, load_packs
 from schemas.policy import PolicyError, load_policy
 from schemas.settings import SettingsError

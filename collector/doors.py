@@ -18,10 +18,10 @@ from collector.sites import Sites
 from pipeline.clock import MAX_AGE_MS, MAX_KEYED_AGE_MS, hour_text
 from pipeline.identify import Visitor
 from pipeline.ids import uuid7
-from pipeline.objections import ObjectionsError
 from pipeline.process import Processor, Result, Treatment
 from pipeline.proxies import TrustedProxies, client_address, client_country
 from pipeline.steps import steps
+from pipeline.withdrawal.objections import ObjectionsError
 from schemas.consent import ConsentClaim
 from schemas.event import (
     AnyEvent,

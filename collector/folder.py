@@ -88,12 +88,12 @@ class Folder:
 
     @property
     def erased(self) -> Path:
-        """How far objections were carried out; only pipeline/erase.py writes it."""
+        """How far objections were carried out; pipeline/withdrawal/erase.py's alone."""
         return self.root / "erased"
 
     @property
     def heads(self) -> Path:
-        """What the ledger's writer knows; only pipeline/ledger_heads.py writes it."""
+        """What the ledger's writer knows; only pipeline/ledger/heads.py writes it."""
         return self.root / "heads.json"
 
     def _random(self, path: Path, size: int) -> bytes:

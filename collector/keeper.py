@@ -22,15 +22,15 @@ from collector.runtime import Runtime, build
 from collector.sites import ensure_demo_site
 from collector.watch import look_at_databases, watching
 from pipeline.clock import DAY_MS, now_ms
-from pipeline.erase import Eraser
-from pipeline.ledger import Ledger
+from pipeline.ledger.writer import Ledger
 from pipeline.load import Loader
 from pipeline.migrate import migrate
-from pipeline.objections import ObjectionsError
-from pipeline.restore import note_absence, restore
 from pipeline.segment import make_folders, waiting_bytes
 from pipeline.store import Store, StoreUnavailable
-from pipeline.withdraw import Narrower
+from pipeline.withdrawal.erase import Eraser
+from pipeline.withdrawal.narrow import Narrower
+from pipeline.withdrawal.objections import ObjectionsError
+from pipeline.withdrawal.restore import note_absence, restore
 from schemas.ddl import DEDUPLICATION_WINDOW
 from schemas.settings import Settings
 

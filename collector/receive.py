@@ -18,9 +18,9 @@ from collector.doors import Doors, Verdict
 from collector.links import MAX_SIGNED_CHARACTERS
 from collector.metrics import count
 from collector.repeats import Repeats
-from pipeline.objections import Objections, ObjectionsError, entries_of
 from pipeline.process import Result
 from pipeline.spool import Spool, SpoolError
+from pipeline.withdrawal.objections import Objections, ObjectionsError, entries_of
 from schemas.outcome import Invalid
 
 _log = logging.getLogger("kastana.receive")

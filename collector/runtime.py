@@ -10,18 +10,18 @@ import msgspec
 from collector.doors import Doors
 from collector.folder import Folder
 from collector.sites import Sites
+from pipeline.agents.networks import lists_in, load_networks
+from pipeline.agents.rate import Rate
 from pipeline.device import ClientHints, parse_device
+from pipeline.geo.files import databases_in
 from pipeline.location import Locator
-from pipeline.location_files import databases_in
 from pipeline.mail import MailClerk
-from pipeline.networks import lists_in, load_networks
-from pipeline.objections import Objections
 from pipeline.process import Processor
-from pipeline.rate import Rate
 from pipeline.referrer import is_spam, lists, use_lists
 from pipeline.robots import Robots
 from pipeline.salt import DaySalt
 from pipeline.segment import header_bytes
+from pipeline.withdrawal.objections import Objections
 from schemas.ddl import segment_header
 from schemas.policy import Policy, load_policy
 from schemas.settings import Settings

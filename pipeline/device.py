@@ -14,10 +14,10 @@ import msgspec
 import ua_parser
 from user_agents import parsers
 
-from pipeline.device_kind import DeviceType, kind_of
-from pipeline.device_names import BRANDS, BROWSERS, PLATFORMS, SYSTEMS, token_of
+from pipeline.agents.device_kind import DeviceType, kind_of
+from pipeline.agents.device_names import BRANDS, BROWSERS, PLATFORMS, SYSTEMS, token_of
+from pipeline.agents.robot_agents import AgentKind, agent_kind, is_mail_proxy
 from pipeline.memo import remember
-from pipeline.robot_agents import AgentKind, agent_kind, is_mail_proxy
 
 ScreenClass = Literal["", "xs", "sm", "md", "lg", "xl"]
 

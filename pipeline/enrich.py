@@ -11,7 +11,6 @@ import zoneinfo
 import msgspec
 
 from pipeline.address import truncate
-from pipeline.cell import cell_of
 from pipeline.device import (
     ClientHints,
     Device,
@@ -19,9 +18,10 @@ from pipeline.device import (
     primary_language,
     screen_class,
 )
+from pipeline.geo.cell import cell_of
+from pipeline.geo.time_zone import country_of_time_zone
 from pipeline.location import NOWHERE, Location, Locator, of_country
 from pipeline.referrer import Source, classify
-from pipeline.time_zone import country_of_time_zone
 from pipeline.url import (
     Campaign,
     CleanUrl,

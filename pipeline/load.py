@@ -20,10 +20,10 @@ from typing import Protocol
 
 import msgspec
 
-from pipeline.objections import ObjectionsError
 from pipeline.segment import SUFFIX, recover, sync_folder
 from pipeline.store import StoreRefused, StoreUnavailable
-from pipeline.withdraw import SegmentError
+from pipeline.withdrawal.narrow import SegmentError
+from pipeline.withdrawal.objections import ObjectionsError
 
 _log = logging.getLogger("kastana.load")
 _FIRST_PAUSE_S = 0.2

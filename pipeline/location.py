@@ -17,8 +17,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from pipeline.address import client_bytes, truncate
-from pipeline.countries import continent_of, people_a_region, people_of
-from pipeline.location_files import (
+from pipeline.geo.countries import continent_of, people_a_region, people_of
+from pipeline.geo.files import (
     GEONAMES,
     UNKNOWN,
     Attribution,

@@ -12,11 +12,11 @@ for people. Only the verdict is kept, never address or agent:
 
 from typing import Literal
 
+from pipeline.agents.mail_agents import reader_of
+from pipeline.agents.networks import Networks
+from pipeline.agents.sweeps import Sweeps
 from pipeline.enrich import device_of
-from pipeline.mail_agents import reader_of
-from pipeline.networks import Networks
 from pipeline.robots import host_of
-from pipeline.sweeps import Sweeps
 from schemas.event import EmailClick, EmailOpen
 from schemas.raw_event import RawEvent
 

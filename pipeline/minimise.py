@@ -19,8 +19,8 @@ from pipeline.clock import hour_text, time_text
 from pipeline.enrich import Facts
 from pipeline.identify import Visitor
 from pipeline.redact import redact_text
-from pipeline.redact_keys import redact_named
-from pipeline.redact_version import redact_version
+from pipeline.redaction.keys import redact_named
+from pipeline.redaction.version import redact_version
 from pipeline.salt import DaySalt
 from schemas.consent import CATEGORIES, Category, ConsentState
 from schemas.ddl import EMPTY, column_types

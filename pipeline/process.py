@@ -10,6 +10,8 @@ from typing import cast
 
 import msgspec
 
+from pipeline.agents.networks import Networks
+from pipeline.agents.rate import Rate
 from pipeline.assess import Assessment, Assessor, circumstances
 from pipeline.device import Device
 from pipeline.enrich import (
@@ -25,14 +27,12 @@ from pipeline.location import Locator
 from pipeline.mail import MailClerk
 from pipeline.merge import add_flags, withdraw
 from pipeline.minimise import Minimiser, event_name
-from pipeline.networks import Networks
-from pipeline.objections import NOTHING_CLOSED, Objections
-from pipeline.rate import Rate
 from pipeline.referrer import is_spam
 from pipeline.robots import Robots
 from pipeline.salt import DaySalt
 from pipeline.signals.reading import Reading
-from pipeline.standing import united
+from pipeline.withdrawal.objections import NOTHING_CLOSED, Objections
+from pipeline.withdrawal.standing import united
 from schemas.consent import ASKED, Category, ConsentState
 from schemas.event import Event
 from schemas.event import Location as Position

@@ -4,7 +4,7 @@ Personal data in free text: found by rule, replaced by a word in brackets.
 Every detector only marks spans of the text as it came; one pass at the end cuts them
 all out. So no detector sees what another left, spans that overlap go together, and a
 cut at the length limit cannot leave half of an address standing. The same detectors
-look at what encodings hide (pipeline/redact_decode.py). Detectors have no nested
+look at what encodings hide (pipeline/redaction/decode.py). Detectors have no nested
 repetition and look a bounded way back: the time is linear in the text.
 
 Numbers that only look like something must survive, since product and order
@@ -21,20 +21,14 @@ from typing import Literal
 
 import msgspec
 
-from pipeline import (
-    redact_ids,
-    redact_network,
-    redact_numbers,
-    redact_places,
-    redact_tokens,
-)
 from pipeline.memo import remember
-from pipeline.redact_decode import ENCODED_SIGN, Decoded
-from pipeline.redact_emails import EMAIL_SIGN, find_emails
-from pipeline.redact_rules import NO_EXTRA, Extra, find_own
-from pipeline.redact_signs import Signs
-from pipeline.redact_spans import Detector, Span
-from pipeline.redact_urls import DETECTORS as URL_DETECTORS
+from pipeline.redaction import ids, network, numbers, places, tokens
+from pipeline.redaction.decode import ENCODED_SIGN, Decoded
+from pipeline.redaction.emails import EMAIL_SIGN, find_emails
+from pipeline.redaction.rules import NO_EXTRA, Extra, find_own
+from pipeline.redaction.signs import Signs
+from pipeline.redaction.spans import Detector, Span
+from pipeline.redaction.urls import DETECTORS as URL_DETECTORS
 from schemas.redaction import RULES, SITE_RULE
 
 Kind = Literal["text", "path"]
@@ -56,11 +50,11 @@ _UNWANTED = re.compile(
 
 _DETECTORS: tuple[Detector, ...] = (
     *URL_DETECTORS,
-    *redact_numbers.DETECTORS,
-    *redact_network.DETECTORS,
-    *redact_ids.DETECTORS,
-    *redact_tokens.DETECTORS,
-    *redact_places.DETECTORS,
+    *numbers.DETECTORS,
+    *network.DETECTORS,
+    *ids.DETECTORS,
+    *tokens.DETECTORS,
+    *places.DETECTORS,
 )
 _EMAIL, _ENCODED = len(_DETECTORS), len(_DETECTORS) + 1
 _SIGNS = Signs([*(one.sign for one in _DETECTORS), EMAIL_SIGN, ENCODED_SIGN])

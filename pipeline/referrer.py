@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.memo import remember
 from pipeline.places import Medium, Place, without_www
-from pipeline.redact_rules import NO_EXTRA, Extra
+from pipeline.redaction.rules import NO_EXTRA, Extra
 from pipeline.referrer_lists import Lists, Shelf
 from pipeline.url import clean_campaign, clean_host, clean_url
 

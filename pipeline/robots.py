@@ -9,11 +9,11 @@ Tor are people.
 
 from collections.abc import Callable
 
+from pipeline.agents.networks import Networks
+from pipeline.agents.rate import Rate
 from pipeline.device import Device
 from pipeline.enrich import MAIL
 from pipeline.memo import remember
-from pipeline.networks import Networks
-from pipeline.rate import Rate
 from schemas.raw_event import RawEvent
 
 # Where browsers say that they fetch ahead, and what they say: "prefetch;prerender",

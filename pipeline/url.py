@@ -14,8 +14,8 @@ import msgspec
 from pipeline.address import parse
 from pipeline.memo import remember
 from pipeline.redact import Redacted, count, redact, redact_text
-from pipeline.redact_hosts import redact_host
-from pipeline.redact_rules import NO_EXTRA, Extra
+from pipeline.redaction.hosts import redact_host
+from pipeline.redaction.rules import NO_EXTRA, Extra
 from pipeline.url_query import MAX_CAMPAIGN, NO_CAMPAIGN, Campaign, read_query
 
 __all__ = [

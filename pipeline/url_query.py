@@ -10,7 +10,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 import msgspec
 
 from pipeline.redact import Redacted, remembered
-from pipeline.redact_rules import NO_EXTRA, Extra
+from pipeline.redaction.rules import NO_EXTRA, Extra
 from schemas.parameters import CAMPAIGN, CAMPAIGN_NAMES, CLICK_IDS
 
 MAX_CAMPAIGN = 200

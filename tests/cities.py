@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import maxminddb
 
-from pipeline.region import fold
+from pipeline.geo.region import fold
 from tests.builders import ROOT
 from tests.fetched import fetched
 

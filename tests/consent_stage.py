@@ -15,11 +15,11 @@ from collector.doors import Doors
 from collector.sites import Sites
 from pipeline.identify import Visitor, candidate
 from pipeline.merge import merge, withdraw
-from pipeline.objections import Objections
 from pipeline.salt import DaySalt
 from pipeline.signals.reading import Reading
 from pipeline.spool import SpoolError
-from pipeline.standing import Entry, united
+from pipeline.withdrawal.objections import Objections
+from pipeline.withdrawal.standing import Entry, united
 from schemas.consent import ASKED, ConsentState, state_of
 from schemas.event import EmailOpen, PageView
 from schemas.policy import load_policy

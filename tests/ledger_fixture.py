@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import orjson
 
-from pipeline.ledger import Ledger
-from pipeline.ledger_heads import Heads, read_heads
-from pipeline.ledger_verify import Break, Expiry, VerifyResult, verify
+from pipeline.ledger.heads import Heads, read_heads
+from pipeline.ledger.verify import Break, Expiry, VerifyResult, verify
+from pipeline.ledger.writer import Ledger
 from pipeline.segment import make_folders
 from pipeline.store import Store
 from schemas.row import ConsentRow

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from pipeline.objections import Objections
 from pipeline.segment import make_folders
-from pipeline.standing import Entry, Kind
-from pipeline.withdraw import Narrower
+from pipeline.withdrawal.narrow import Narrower
+from pipeline.withdrawal.objections import Objections
+from pipeline.withdrawal.standing import Entry, Kind
 from schemas.consent import Category
 from schemas.policy import load_policy
 from tests.builders import headers, row

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from pipeline.agents.robot_agents import agent_kind
 from pipeline.device import ClientHints, Device, parse_device
-from pipeline.robot_agents import agent_kind
 from tests.accuracy import names, sources
 from tests.accuracy.sources import Labelled, Source
 

@@ -21,6 +21,8 @@ from typing import Any
 import msgspec
 import orjson
 
+from pipeline.agents.networks import load_networks
+from pipeline.agents.rate import Rate
 from pipeline.clock import now_ms
 from pipeline.enrich import device_of, device_to_keep, enrich
 from pipeline.gate import decide
@@ -28,13 +30,11 @@ from pipeline.identify import identify
 from pipeline.location import Locator
 from pipeline.mail import MailClerk
 from pipeline.minimise import Minimiser
-from pipeline.networks import load_networks
-from pipeline.objections import Objections
 from pipeline.process import Processor
-from pipeline.rate import Rate
 from pipeline.referrer import is_spam
 from pipeline.robots import Robots
 from pipeline.salt import DaySalt
+from pipeline.withdrawal.objections import Objections
 from schemas.event import PageView
 from schemas.policy import load_policy
 from schemas.raw_event import RawEvent

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from pipeline.agents.networks import Networks
+from pipeline.agents.rate import Rate
 from pipeline.assess import Assessor, circumstances
 from pipeline.enrich import device_of
 from pipeline.merge import NOTHING
-from pipeline.networks import Networks
-from pipeline.rate import Rate
 from pipeline.referrer import is_spam
 from pipeline.robots import Robots
 from schemas.consent import ConsentState

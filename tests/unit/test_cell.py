@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cell import cell_of
+from pipeline.geo.cell import cell_of
 
 LATITUDES = st.floats(-90, 90)
 LONGITUDES = st.floats(-180, 180)

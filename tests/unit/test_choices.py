@@ -9,8 +9,8 @@ import pytest
 
 from collector.choices import Taken, UnkeptError
 from collector.doors import Asked
-from pipeline.objections import ObjectionsError
 from pipeline.spool import SpoolError
+from pipeline.withdrawal.objections import ObjectionsError
 from schemas.consent import ASKED
 from schemas.event import ConsentChoice, PageView
 from schemas.outcome import Invalid

@@ -8,10 +8,10 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-import pipeline.cities
-from pipeline.cities import CitiesError, people_by_id, people_by_name
-from pipeline.countries import CONTINENTS, continent_of, people_a_region, people_of
-from pipeline.region import fold
+import pipeline.geo.cities
+from pipeline.geo.cities import CitiesError, people_by_id, people_by_name
+from pipeline.geo.countries import CONTINENTS, continent_of, people_a_region, people_of
+from pipeline.geo.region import fold
 from schemas.precision import Precision
 from tests import cities
 from tests.builders import ROOT
@@ -97,7 +97,7 @@ def test_countries() -> None:
 # ------------------------------------------------------------------------- the files
 def test_files_are_well_formed() -> None:
     """Names are folded, numbers rounded, continents known, the files small."""
-    file = pipeline.cities._cities()
+    file = pipeline.geo.cities._cities()
     names = [
         (name, people)
         for part in (file.names, file.divisions)
@@ -128,7 +128,7 @@ def test_no_pack_asks_for_smaller_cities() -> None:
 def test_loading_is_quick() -> None:
     """A process has the file in a fraction of a second; the limit is a generous one."""
     code = (
-        "import time; from pipeline import cities; a = time.process_time();"
+        "import time; from pipeline.geo import cities; a = time.process_time();"
         "cities.load(); print(time.process_time() - a)"
     )
     done = subprocess.run(
@@ -150,13 +150,13 @@ def test_damaged_file(
     path = tmp_path / "cities.json.gz"
     if content is not None:
         path.write_bytes(content)
-    monkeypatch.setattr(pipeline.cities, "_FILE", path)
-    pipeline.cities._cities.cache_clear()
+    monkeypatch.setattr(pipeline.geo.cities, "_FILE", path)
+    pipeline.geo.cities._cities.cache_clear()
     try:
         with pytest.raises(CitiesError, match=r"cities\.json\.gz cannot be read"):
             people_by_id(2643743)
     finally:
-        pipeline.cities._cities.cache_clear()
+        pipeline.geo.cities._cities.cache_clear()
 
 
 # ------------------------------------------------------------------------ the script

@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from collector import assets, consent
 from collector.consent import ConsentDoor, status
 from collector.desk import Desk
-from pipeline.receipt import Controller
+from pipeline.ledger.receipt import Controller
 from pipeline.spool import SpoolError
 from schemas.consent import ASKED, ConsentState
 from schemas.outcome import Grant

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.consent_record import Said, read_choice, record, signal_hash
 from pipeline.identify import NOBODY, Visitor
+from pipeline.ledger.record import Said, read_choice, record, signal_hash
 from pipeline.signals.reading import Reading
 from schemas.consent import ASKED, CATEGORIES, DENIED, FLAGS, ConsentClaim
 from schemas.event import ConsentChoice, PageView

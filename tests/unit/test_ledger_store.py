@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.ledger import Ledger
-from pipeline.ledger_heads import Heads, HeadsError
+from pipeline.ledger.heads import Heads, HeadsError
+from pipeline.ledger.writer import Ledger
 from pipeline.migrate import migrate
 from pipeline.segment import header_bytes
 from pipeline.store import Store

@@ -11,10 +11,10 @@ import pytest
 
 import pipeline.load
 from pipeline.load import Loaded, Loader
-from pipeline.objections import ObjectionsError
 from pipeline.segment import header_bytes, make_folders
 from pipeline.store_errors import StoreRefused, StoreUnavailable
-from pipeline.withdraw import SegmentError
+from pipeline.withdrawal.narrow import SegmentError
+from pipeline.withdrawal.objections import ObjectionsError
 from tests.builders import headers
 from tests.spool_disk import segments
 

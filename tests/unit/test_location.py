@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.countries import people_of
+from pipeline.geo.countries import people_of
 from pipeline.location import NOWHERE, Location, Locator, of_country
 from schemas.precision import COARSEST, Precision
 from tests.fetched import FetchError

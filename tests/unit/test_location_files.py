@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.geo.files import DatabaseError, open_database
 from pipeline.location import NOWHERE, Locator
-from pipeline.location_files import DatabaseError, open_database
 from schemas.precision import Precision
 from tests.fetched import FetchError
 from tests.maxmind import data_folder

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.geo.files import Spot, databases_in
 from pipeline.location import Locator
-from pipeline.location_files import Spot, databases_in
 from tests.mmdb import write_mmdb
 from tests.unit.test_location import FLAT, PACK
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import mail
+from pipeline.agents.networks import Networks, load_networks
+from pipeline.agents.sweeps import Sweeps
 from pipeline.device import Device
 from pipeline.mail import MailClerk
-from pipeline.networks import Networks, load_networks
-from pipeline.sweeps import Sweeps
 from schemas.raw_event import RawEvent
 from tests.builders import NOON_MS, raw_event
 

@@ -12,7 +12,7 @@ import pytest
 
 from collector import metrics
 from pipeline.redact import redact_text
-from pipeline.redact_rules import compile_extra
+from pipeline.redaction.rules import compile_extra
 from schemas.event import EVENT_TYPES
 from schemas.redaction import SiteRule
 from schemas.row import Row

@@ -10,12 +10,12 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pipeline.agents.networks import Networks
+from pipeline.agents.rate import Rate
 from pipeline.assess import Assessor, circumstances
 from pipeline.enrich import device_of
 from pipeline.gate import decide
 from pipeline.merge import add_flags
-from pipeline.networks import Networks
-from pipeline.rate import Rate
 from pipeline.referrer import is_spam
 from pipeline.robots import Robots
 from schemas.consent import ASKED, CATEGORIES

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.diagnose import Finding, diagnose
-from pipeline import networks
-from pipeline.networks import KINDS, Kind, Networks, Range, load_networks
+from pipeline.agents import networks
+from pipeline.agents.networks import KINDS, Kind, Networks, Range, load_networks
 from schemas.settings import SettingsError
 
 # Of iCloud Private Relay, Mullvad, Tor and clouds, as their operators publish them.

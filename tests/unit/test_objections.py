@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import pipeline.objections
-from pipeline.objections import Objections, ObjectionsError
-from pipeline.standing import CLEAR, Entry, Kind
+import pipeline.withdrawal.objections
+from pipeline.withdrawal.objections import Objections, ObjectionsError
+from pipeline.withdrawal.standing import CLEAR, Entry, Kind
 from schemas.consent import Category
 
 SITE = "example.com"
@@ -100,8 +100,8 @@ def test_durable_before_it_returns(path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(os, "fdatasync", noted("fdatasync", os.fdatasync))
     for name in ("write_all", "sync_folder"):
-        real = getattr(pipeline.objections, name)
-        monkeypatch.setattr(pipeline.objections, name, noted(name, real))
+        real = getattr(pipeline.withdrawal.objections, name)
+        monkeypatch.setattr(pipeline.withdrawal.objections, name, noted(name, real))
     objections = Objections(path)
     objections.append([entry()])
     objections.append([entry()])
@@ -265,7 +265,7 @@ def test_failing_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.objections, "write_all", half)
+        patch.setattr(pipeline.withdrawal.objections, "write_all", half)
         with pytest.raises(OSError, match="No space"):
             objections.append([entry(visitor_id=7)])
 
@@ -374,7 +374,7 @@ def test_compacted_while_another_waits_for_the_lock(path: Path) -> None:
 
 def test_entries_after_a_number(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever number was done last, what follows is found, bounded, in order."""
-    monkeypatch.setattr(pipeline.objections, "_SEARCH_BYTES", 100)
+    monkeypatch.setattr(pipeline.withdrawal.objections, "_SEARCH_BYTES", 100)
     objections = Objections(path)
     objections.append([entry(n, visitor_id=n, lasting=False) for n in range(1, 201)])
     objections.compact(50)
@@ -407,12 +407,12 @@ def test_search(
             numbers.append(number)
             line = LINE.replace(b"[1,", b"[%d," % number)
             file.write(line.replace(b"example.com", b"e" * size))
-    real = pipeline.objections._SEARCH_BYTES
-    pipeline.objections._SEARCH_BYTES = 1
+    real = pipeline.withdrawal.objections._SEARCH_BYTES
+    pipeline.withdrawal.objections._SEARCH_BYTES = 1
     try:
         found = [one for one, _ in Objections(path).after(asked, 1000)]
     finally:
-        pipeline.objections._SEARCH_BYTES = real
+        pipeline.withdrawal.objections._SEARCH_BYTES = real
 
     assert [one for one in numbers if one > asked] == found
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.standing import Entry, Kind, Standing, add, limits, pack
+from pipeline.withdrawal.standing import Entry, Kind, Standing, add, limits, pack
 from schemas.consent import ASKED, Category
 
 EVERYTHING = frozenset(ASKED)

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pipeline.gate import decide
 from pipeline.jurisdiction import replay
 from pipeline.location import Location
-from pipeline.objections import Objections, entries_of
 from pipeline.process import Processor, Result
 from pipeline.salt import DaySalt
-from pipeline.standing import Entry
+from pipeline.withdrawal.objections import Objections, entries_of
+from pipeline.withdrawal.standing import Entry
 from schemas.consent import ASKED, ConsentState
 from schemas.event import EVENT_TYPES
 from schemas.packs import load_packs

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rate import Rate
+from pipeline.agents.rate import Rate
 from tests.builders import NOON_MS
 
 SPAN_MS = 10_000

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from collector import commands_receipt
 from collector.folder import Folder
 from collector.options import Unreachable
-from pipeline.receipt import KANTARA_VERSION, Controller, iso27560, kantara, receipt
+from pipeline.ledger.receipt import (
+    KANTARA_VERSION,
+    Controller,
+    iso27560,
+    kantara,
+    receipt,
+)
 from schemas.consent import ASKED
 from schemas.policy import load_policy
 from tests.builders import EVENT_ID, policy_toml

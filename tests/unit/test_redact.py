@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.redact import COUNTS, redact, redact_path, redact_text
-from pipeline.redact_decode import Decoded
-from pipeline.redact_rules import NO_EXTRA, compile_extra
-from pipeline.redact_signs import Signs
+from pipeline.redaction.decode import Decoded
+from pipeline.redaction.rules import NO_EXTRA, compile_extra
+from pipeline.redaction.signs import Signs
 from schemas.redaction import SiteRule
 
 LIMIT = 500

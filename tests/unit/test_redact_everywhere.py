@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.location import Locator
-from pipeline.objections import Objections
 from pipeline.process import Processor
 from pipeline.salt import DaySalt
+from pipeline.withdrawal.objections import Objections
 from schemas.event import EVENT_TYPES
 from schemas.policy import load_policy
 from schemas.row import Row

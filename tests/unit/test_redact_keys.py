@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.redact_keys import redact_named
-from pipeline.redact_version import redact_version
+from pipeline.redaction.keys import redact_named
+from pipeline.redaction.version import redact_version
 
 
 @pytest.mark.parametrize(

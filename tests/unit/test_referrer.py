@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.places import Medium, Places
-from pipeline.redact_rules import compile_extra
+from pipeline.redaction.rules import compile_extra
 from pipeline.referrer import (
     Source,
     classify,

@@ -12,16 +12,16 @@ import pytest
 
 from collector.choices import Choices, Taken
 from collector.doors import Asked
-from pipeline import restore as module
 from pipeline.clock import time_text
 from pipeline.merge import merge
 from pipeline.migrate import migrate
-from pipeline.objections import Objections, ObjectionsError
-from pipeline.restore import note_absence, restore
 from pipeline.signals.reading import Reading
-from pipeline.standing import Entry
 from pipeline.store import Store
 from pipeline.store_errors import StoreUnavailable
+from pipeline.withdrawal import restore as module
+from pipeline.withdrawal.objections import Objections, ObjectionsError
+from pipeline.withdrawal.restore import note_absence, restore
+from pipeline.withdrawal.standing import Entry
 from schemas.consent import ASKED, ConsentClaim, state_of
 from schemas.event import ConsentChoice
 from schemas.policy import load_policy

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.agents.networks import Networks, load_networks
+from pipeline.agents.rate import Rate
 from pipeline.enrich import device_of
-from pipeline.networks import Networks, load_networks
-from pipeline.rate import Rate
 from pipeline.robots import Robots, host_of, is_prefetch
 from schemas.outcome import REASONS
 from schemas.raw_event import RawEvent

@@ -4,7 +4,7 @@ import zoneinfo
 
 import pytest
 
-from pipeline.time_zone import country_of_time_zone
+from pipeline.geo.time_zone import country_of_time_zone
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.redact import COUNTS
-from pipeline.redact_rules import NO_EXTRA, compile_extra
+from pipeline.redaction.rules import NO_EXTRA, compile_extra
 from pipeline.url import (
     MAX_CAMPAIGN,
     MAX_PATH,

@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-import pipeline.withdraw
+import pipeline.withdrawal.narrow
 from pipeline.durable import replace_file
-from pipeline.objections import ObjectionsError
-from pipeline.standing import Kind
-from pipeline.withdraw import Narrowed, SegmentError
+from pipeline.withdrawal.narrow import Narrowed, SegmentError
+from pipeline.withdrawal.objections import ObjectionsError
+from pipeline.withdrawal.standing import Kind
 from schemas.consent import ASKED, Category
 from schemas.ddl import EMPTY
 from tests.withdrawals import (
@@ -356,7 +356,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], N
             if left[0] == 0:
                 raise Crash
 
-        monkeypatch.setattr(pipeline.withdraw, "replace_file", write)
+        monkeypatch.setattr(pipeline.withdrawal.narrow, "replace_file", write)
 
     yield crash
     monkeypatch.undo()
@@ -469,7 +469,7 @@ def test_full_disk(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline.withdraw, "replace_file", full)
+        patch.setattr(pipeline.withdrawal.narrow, "replace_file", full)
         with pytest.raises(OSError, match="No space"):
             stage.narrower.narrow(path)
 

@@ -15,8 +15,8 @@ from collector import withdraw
 from collector.desk import Desk
 from collector.links import Link, Withdrawal, sign_link, sign_withdrawal
 from collector.withdraw import WithdrawDoor
-from pipeline.objections import ObjectionsError
 from pipeline.spool import SpoolError
+from pipeline.withdrawal.objections import ObjectionsError
 from schemas.consent import ASKED
 from tests.consent_stage import LINK_KEY, RECIPIENT, SITE, Stage
 

@@ -10,18 +10,18 @@ from typing import Any
 import orjson
 import pytest
 
-import pipeline.erase
 import pipeline.load
-import pipeline.withdraw
+import pipeline.withdrawal.erase
+import pipeline.withdrawal.narrow
 from pipeline.clock import DAY_MS, time_text
 from pipeline.durable import replace_file
-from pipeline.erase import Erased, Eraser
-from pipeline.erase_sql import Statements
 from pipeline.load import Loader
 from pipeline.migrate import migrate
-from pipeline.standing import Entry
 from pipeline.store import Store
 from pipeline.store_errors import StoreRefused, StoreUnavailable
+from pipeline.withdrawal.erase import Erased, Eraser
+from pipeline.withdrawal.erase_sql import Statements
+from pipeline.withdrawal.standing import Entry
 from schemas.policy import PolicyError
 from tests.builders import parse_changed, policy_toml
 from tests.store_fixture import opened
@@ -147,7 +147,7 @@ def keeper(
 ) -> Iterator[Keeper]:
     """A keeper whose store is empty, and that never pauses."""
     monkeypatch.setattr(pipeline.load, "_FIRST_PAUSE_S", 0.0)
-    monkeypatch.setattr(pipeline.erase, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(pipeline.withdrawal.erase, "_FIRST_PAUSE_S", 0.0)
     for table in ("events", "counts"):
         engine.command(f"TRUNCATE TABLE kastana.{table}")
     yield Keeper(tmp_path, Watched(engine))
@@ -327,8 +327,9 @@ def test_many_at_once(keeper: Keeper) -> None:
     assert [999] == keeper.stored()
     assert ["DELETE"] * 3 == keeper.store.commands
     targets = [
-        pipeline.erase.Target("x" * 253, 2**64 - 1, limits)
-        for limits in [keeper.objections.limits(SITE, 1)] * pipeline.erase._TARGETS
+        pipeline.withdrawal.erase.Target("x" * 253, 2**64 - 1, limits)
+        for limits in [keeper.objections.limits(SITE, 1)]
+        * pipeline.withdrawal.erase._TARGETS
         if limits is not None
     ]
     longest = max(len(sql) for _, sql in Statements(keeper.policy).of(targets))
@@ -385,7 +386,7 @@ def test_state_that_is_none_begins_again(
 
 def test_batches(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass does so many, and says how many are left and how old the oldest is."""
-    monkeypatch.setattr(pipeline.erase, "_ENTRIES", 2)
+    monkeypatch.setattr(pipeline.withdrawal.erase, "_ENTRIES", 2)
     for number in range(3):
         keeper.object(visitor_id=number + 1, time_ms=ROW_MS + number)
 
@@ -396,7 +397,7 @@ def test_batches(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pace(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches keep their distance, so that mutations are not one a withdrawal."""
     now = [1000.0]
-    monkeypatch.setattr(pipeline.erase.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pipeline.withdrawal.erase.time, "monotonic", lambda: now[0])
     keeper.start(every_s=60.0)
     keeper.insert(numbered(ANNA, 1), numbered(BERT, 2))
     keeper.object()
@@ -414,7 +415,7 @@ def test_no_pace_for_many_or_after_a_failure(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is due is done: a second batch, a second try wait for no collecting."""
-    monkeypatch.setattr(pipeline.erase, "_ENTRIES", 1)
+    monkeypatch.setattr(pipeline.withdrawal.erase, "_ENTRIES", 1)
     keeper.start(every_s=3600.0)
     keeper.insert(numbered(ANNA, 1), numbered(BERT, 2), numbered(CARL, 3))
     keeper.object()
@@ -481,8 +482,8 @@ def test_store_fails(
 def test_pauses_grow(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that stays away is asked ever less often, within a bound."""
     now = [1000.0]
-    monkeypatch.setattr(pipeline.erase.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(pipeline.erase, "_FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr(pipeline.withdrawal.erase.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pipeline.withdrawal.erase, "_FIRST_PAUSE_S", 0.2)
     keeper.start()
     keeper.object()
     keeper.store.before = unavailable
@@ -641,8 +642,8 @@ def test_nothing_left_and_committed_late(
 
     token = path.name.removeprefix("events-").removesuffix(".ndjson")
     keeper.store.insert_segment("events", whole, token)
-    now = pipeline.erase.now_ms()
-    monkeypatch.setattr(pipeline.erase, "now_ms", lambda: now + DAY_MS)
+    now = pipeline.withdrawal.erase.now_ms()
+    monkeypatch.setattr(pipeline.withdrawal.erase, "now_ms", lambda: now + DAY_MS)
     keeper.turn()
 
     assert [] == keeper.stored()
@@ -693,7 +694,7 @@ class Steps:
     def under(self, keeper: Keeper, patch: pytest.MonkeyPatch) -> None:
         """Make steps of every call of the store and every write of a file."""
         keeper.store.before = keeper.store.after = self.take
-        for module in (pipeline.withdraw, pipeline.erase):
+        for module in (pipeline.withdrawal.narrow, pipeline.withdrawal.erase):
             patch.setattr(module, "replace_file", self._replace)
 
     def _replace(self, *arguments: Any, **options: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.redact_spans import Span
+from pipeline.redaction.spans import Span
 from schemas.redaction import NO_EXTRA, Extra, compile_extra
 
 __all__ = ["NO_EXTRA", "Extra", "compile_extra", "find_own"]

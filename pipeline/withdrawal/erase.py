@@ -4,13 +4,14 @@ What was withdrawn leaves the store, and the segments that are kept beside it.
 `Eraser.run_once` runs in the loader's thread, after it. An objection that arrives while
 a segment is being inserted is therefore carried out when that insert has ended; and a
 segment whose insert has no known end is narrowed before it is tried again
-(`pipeline/withdraw.py`), and its plan read here after its load.
+(`pipeline/withdrawal/narrow.py`), and its plan read here after its load.
 
 - Statistics withdrawn, a visitor erased, a child: all rows under the pseudonym that the
   objection closes are deleted, since the pseudonym itself rested on statistics.
 - Another category withdrawn: rows that needed it are deleted, in all others the fields
   that need it are emptied and their consent is stored as withdrawn.
-- Which rows those are is said by the limits of `pipeline/standing.py`, as at the door.
+- Which rows those are is said by the limits of `pipeline/withdrawal/standing.py`, as at
+  the door.
 - Only when a count of what should be gone says 0 are entries marked as done: their
   last number, in a file written whole. Doing them again would change nothing.
 """
@@ -26,11 +27,11 @@ import orjson
 
 from pipeline.clock import now_ms
 from pipeline.durable import replace_file
-from pipeline.erase_sql import Statements, Target
-from pipeline.objections import Objections, ObjectionsError
-from pipeline.rewrite import Principal
 from pipeline.store_errors import StoreError
-from pipeline.withdraw import Narrower, Plan
+from pipeline.withdrawal.erase_sql import Statements, Target
+from pipeline.withdrawal.narrow import Narrower, Plan
+from pipeline.withdrawal.objections import Objections, ObjectionsError
+from pipeline.withdrawal.rewrite import Principal
 from schemas.policy import Policy
 
 _log = logging.getLogger("kastana.erase")

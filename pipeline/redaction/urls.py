@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.redact_spans import Detector, Span
+from pipeline.redaction.spans import Detector, Span
 
 # Matches with and without a query, so that no part of a URL is looked at twice.
 _URL = re.compile(r"""://[^\s<>"'`?#]*([?#][^\s<>"'`]*)?""")

@@ -16,7 +16,7 @@ from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Literal
 
-from pipeline.iporigin import TableError, read_table
+from pipeline.agents.iporigin import TableError, read_table
 from schemas.settings import SettingsError
 
 _log = logging.getLogger("kastana.networks")

@@ -8,7 +8,7 @@ import re
 
 import re2
 
-from pipeline.robot_agents import compile_any
+from pipeline.agents.robot_agents import compile_any
 
 BROWSERS = {
     "Android": "Android Browser",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.redact_spans import Span
+from pipeline.redaction.spans import Span
 
 EMAIL_SIGN = (
     r"(?i)[@\x{ff20}\x{fe6b}]|%(?:25){0,3}40|&#0{0,4}64|&#x0{0,4}40|&commat"

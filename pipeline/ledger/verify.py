@@ -23,8 +23,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from pipeline.ledger_chain import Head, Key, Record, head_of, record_hash
-from pipeline.ledger_heads import Heads
+from pipeline.ledger.chain import Head, Key, Record, head_of, record_hash
+from pipeline.ledger.heads import Heads
 
 Kind = Literal["hash", "link", "gap", "start", "fork", "tail", "ahead"]
 # The engine's clock, by which records expire, may be another than the reader's.

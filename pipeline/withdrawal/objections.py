@@ -2,7 +2,7 @@
 Withdrawals and objections: one append-only file, shared by the edges and the keeper.
 
 Beside policy, geo data and salts it is the only thing an edge reads. A line is an
-entry of `pipeline/standing.py` with a number before it:
+entry of `pipeline/withdrawal/standing.py` with a number before it:
 
     [7,1748781296789,"example.com","00f1a2b3c4d5e6f7","withdrawn",["statistics"],true]
 
@@ -33,7 +33,7 @@ from msgspec import Meta
 from pipeline.durable import replace_file, write_all
 from pipeline.identify import Visitor
 from pipeline.segment import sync_folder
-from pipeline.standing import (
+from pipeline.withdrawal.standing import (
     CLEAR,
     FOR_EVER,
     Entry,
@@ -157,8 +157,8 @@ class Objections:
         """
         Return what is closed for an event under each pseudonym of its visitor.
 
-        `pipeline.standing.united` joins them: whoever withdrew under one of them has
-        withdrawn. Arguments and errors are those of `standing`.
+        `pipeline.withdrawal.standing.united` joins them: whoever withdrew under one of
+        them has withdrawn. Arguments and errors are those of `standing`.
         """
         if not visitor.others:
             # As good as always, and mostly there is nothing: not even a look further.

@@ -14,7 +14,7 @@ class Detector(NamedTuple):
 
     Attributes:
         sign: RE2 expression without which there is nothing to find. All detectors'
-            signs are looked for in one pass (pipeline/redact_signs.py); it may say
+            signs are looked for in one pass (pipeline/redaction/signs.py); it may say
             yes too often, never no where `find` would find.
         find: marks what it finds, in time linear in the text.
         in_paths: if it is for the paths of URLs too, not only for free text.

@@ -11,7 +11,7 @@ Invariants
   that is *pending* keeps its bytes, and so its token counts it once. Another segment
   is linked only when the pending one is settled: put into the store under its own
   token, or refused by it.
-- Chains go on from what this writer knows (`pipeline.ledger_heads`), not from what
+- Chains go on from what this writer knows (`pipeline.ledger.heads`), not from what
   the database says, so that a record somebody slipped in there is never built upon.
   Only a writer that has lost its file takes the database's word, once.
 """
@@ -25,7 +25,7 @@ import orjson
 
 from pipeline.clock import now_ms, time_text
 from pipeline.durable import replace_file
-from pipeline.ledger_chain import (
+from pipeline.ledger.chain import (
     TABLE,
     Head,
     Key,
@@ -37,7 +37,7 @@ from pipeline.ledger_chain import (
     link,
     without_repeats,
 )
-from pipeline.ledger_heads import (
+from pipeline.ledger.heads import (
     Heads,
     Pending,
     read_heads,

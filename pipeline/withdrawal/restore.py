@@ -27,10 +27,10 @@ import orjson
 
 from pipeline.clock import DAY_MS, now_ms
 from pipeline.durable import replace_file
-from pipeline.ledger_chain import TABLE
-from pipeline.objections import Objections
+from pipeline.ledger.chain import TABLE
 from pipeline.segment import sync_folder
-from pipeline.standing import Entry
+from pipeline.withdrawal.objections import Objections
+from pipeline.withdrawal.standing import Entry
 from schemas.consent import ASKED, DENIED
 from schemas.ddl import DATABASE
 

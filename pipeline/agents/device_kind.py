@@ -7,7 +7,7 @@ boxes do not follow it and are told by their names, as far as these say anything
 
 from typing import Any, Literal
 
-from pipeline.robot_agents import compile_any
+from pipeline.agents.robot_agents import compile_any
 
 DeviceType = Literal[
     "desktop",

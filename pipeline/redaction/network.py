@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import Iterator
 
-from pipeline.redact_spans import Detector, Span
+from pipeline.redaction.spans import Detector, Span
 
 _MAX_OCTET = 255
 _IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")

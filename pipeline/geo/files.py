@@ -17,10 +17,10 @@ import geoip2.models
 import maxminddb
 import msgspec
 
-from pipeline.cities import load, people_by_id, people_by_name
-from pipeline.countries import CONTINENTS, continent_of
+from pipeline.geo.cities import load, people_by_id, people_by_name
+from pipeline.geo.countries import CONTINENTS, continent_of
+from pipeline.geo.region import region_code
 from pipeline.memo import remember
-from pipeline.region import region_code
 
 Mode = Literal["mmap", "memory"]
 

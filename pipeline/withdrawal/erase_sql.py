@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from pipeline.standing import Limit, Limits
+from pipeline.withdrawal.standing import Limit, Limits
 from schemas.consent import ASKED, Category
 from schemas.ddl import DATABASE
 from schemas.policy import Policy, PolicyError

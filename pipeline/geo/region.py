@@ -12,7 +12,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-_CODES = Path(__file__).parent / "data" / "subdivisions.json"
+_CODES = Path(__file__).parent.parent / "data" / "subdivisions.json"
 
 # Letters that Unicode does not take apart into a base letter and an accent.
 _LETTERS = str.maketrans(

@@ -11,7 +11,7 @@ sizes have fewer digits. Two digits are a kilometre and stay.
 import re
 from collections.abc import Iterator
 
-from pipeline.redact_spans import Detector, Span
+from pipeline.redaction.spans import Detector, Span
 
 _UNIT = r"[°º]?(?:%20| )?[NSEWnsew]?"
 # The second number is only looked at, so that it can be the first of another pair.

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
-from pipeline.redact_spans import Detector, Span
+from pipeline.redaction.spans import Detector, Span
 
 _SEPARATOR = r"(?:[ .+_\t\u00a0\u2009\u202f\u2010-\u2015-]|%20){0,2}"
 _LONG_NUMBER = re.compile(rf"[0-9](?:{_SEPARATOR}[0-9]){{12,}}")

@@ -8,11 +8,11 @@ import functools
 import json
 from pathlib import Path
 
-from pipeline.region import subdivisions
+from pipeline.geo.region import subdivisions
 
 CONTINENTS = frozenset({"AF", "AN", "AS", "EU", "NA", "OC", "SA"})
 
-_FILE = Path(__file__).parent / "data" / "countries.json"
+_FILE = Path(__file__).parent.parent / "data" / "countries.json"
 
 
 def continent_of(country: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from pipeline.redact_id_checks import (
+from pipeline.redaction.id_checks import (
     is_aadhaar,
     is_ahv,
     is_belgian,
@@ -31,7 +31,7 @@ from pipeline.redact_id_checks import (
     is_swedish,
     is_thai,
 )
-from pipeline.redact_spans import Detector, Find, Span
+from pipeline.redaction.spans import Detector, Find, Span
 
 _PLAIN = re.compile(r"[\s./()\u00a0-]")
 

@@ -15,8 +15,8 @@ Invariants
   counters have one name and so one insert token, and count once.
 - The segment that was there before may already be in the store, by an insert whose
   answer got lost; the engine then drops the narrowed repeat, by its token. So a plan
-  stays until `pipeline/erase.py` has deleted its visitors' withdrawn rows from the
-  store, after the load.
+  stays until `pipeline/withdrawal/erase.py` has deleted its visitors' withdrawn rows
+  from the store, after the load.
 - A segment that nobody's objection touches keeps its bytes.
 """
 
@@ -32,9 +32,9 @@ import msgspec
 
 from pipeline.clock import now_ms
 from pipeline.durable import replace_file
-from pipeline.objections import Objections
-from pipeline.rewrite import Principal, Rewriter, SegmentError
 from pipeline.segment import SUFFIX, sync_folder
+from pipeline.withdrawal.objections import Objections
+from pipeline.withdrawal.rewrite import Principal, Rewriter, SegmentError
 from schemas.policy import Policy
 
 __all__ = ["Narrowed", "Narrower", "Plan", "SegmentError"]

@@ -23,9 +23,9 @@ from typing import Any, Final, Literal
 import msgspec
 import orjson
 
-from pipeline.objections import Objections
 from pipeline.segment import header_bytes
-from pipeline.standing import CLEAR, Standing
+from pipeline.withdrawal.objections import Objections
+from pipeline.withdrawal.standing import CLEAR, Standing
 from schemas.consent import ASKED
 from schemas.ddl import EMPTY, segment_header
 from schemas.policy import Policy

@@ -2,7 +2,7 @@
 The checks of national identity numbers, each as its country publishes it.
 
 Every function takes the number without separators, in capitals, of the shape that
-pipeline/redact_ids.py looks for, and says if its check holds.
+pipeline/redaction/ids.py looks for, and says if its check holds.
 """
 
 import datetime as dt

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline.durable import replace_file
-from pipeline.ledger_chain import Head, Key
+from pipeline.ledger.chain import Head, Key
 
 
 class HeadsError(Exception):

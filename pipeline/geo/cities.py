@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from pipeline.geo.region import fold
 from pipeline.memo import remember
-from pipeline.region import fold
 
-_FILE = Path(__file__).parent / "data" / "cities.json.gz"
+_FILE = Path(__file__).parent.parent / "data" / "cities.json.gz"
 _REMEMBERED = 4096
 _LONGEST = 100
 

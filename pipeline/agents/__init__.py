@@ -1,0 +1,1 @@
+"""What tells people from programs: agents, networks, speed."""

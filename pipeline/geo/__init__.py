@@ -1,0 +1,1 @@
+"""Places: files, cities and countries by inhabitants, areas, time zones."""

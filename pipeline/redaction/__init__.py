@@ -1,0 +1,1 @@
+"""Detectors of personal data in texts; `pipeline/redact.py` joins them."""
