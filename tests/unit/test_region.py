@@ -43,7 +43,9 @@ def test_fold() -> None:
 
 def test_list_is_well_formed() -> None:
     """The list names its sources; its names are folded and its codes are codes."""
-    path = Path(pipeline.geo.region.__file__).parent.parent / "data" / "subdivisions.json"
+    path = (
+        Path(pipeline.geo.region.__file__).parent.parent / "data" / "subdivisions.json"
+    )
     data = json.loads(path.read_text(encoding="utf-8"))
     names = [
         (name, code) for row in data["codes"].values() for name, code in row.items()
