@@ -61,9 +61,10 @@ lists: venv      ## take over newer lists of referrers (FROM=folder with checkou
 browser:         ## Chromium from the distribution, for the tests
 	@command -v chromium >/dev/null || deploy/install-browser.sh
 
-bench: venv      ## what decoding a consent string and taking an event cost
+bench: venv geo  ## what decoding a consent string and taking an event cost
 	$(BIN)/python -m tests.load.bench_consent
 	$(BIN)/python -m tests.load.bench_doors
+	$(BIN)/python -m tests.load.bench_pipeline --geo $(DATA)/geo
 
 accuracy: venv   ## how right devices and robots are told, against others' lists
 	$(BIN)/python -m tests.accuracy

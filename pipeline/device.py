@@ -15,8 +15,22 @@ import ua_parser
 from user_agents import parsers
 
 from pipeline.agents.device_kind import DeviceType, kind_of
-from pipeline.agents.device_names import BRANDS, BROWSERS, PLATFORMS, SYSTEMS, token_of
-from pipeline.agents.robot_agents import AgentKind, agent_kind, is_mail_proxy
+from pipeline.agents.device_names import (
+    BRANDS,
+    BROWSERS,
+    PLATFORMS,
+    SYSTEMS,
+    TOKEN_PATTERN,
+    token_of,
+)
+from pipeline.agents.robot_agents import (
+    LARGE,
+    AgentKind,
+    agent_kind,
+    compile_any,
+    is_mail_proxy,
+    suspicious,
+)
 from pipeline.memo import remember
 
 ScreenClass = Literal["", "xs", "sm", "md", "lg", "xl"]
@@ -90,13 +104,17 @@ def parse_device(user_agent: str, hints: ClientHints) -> Device:
 @remember(8192)
 def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
     # Header bytes that are no UTF-8 arrive as lone surrogates.
-    agent = _agent(user_agent.encode(errors="replace").decode())
-    if is_mail_proxy(user_agent):
-        # Its system is made up, and the reader's device is not behind it.
-        return Device(user_agent_name=_name(agent.browser.family, BROWSERS))
+    encoded = user_agent.encode(errors="replace")
+    agent = _agent(encoded.decode())
     brand, brand_version = _brand(brands)
-    robot = "headless" if "Headless" in brand else agent_kind(user_agent)
-    name, version = token_of(agent.ua_string)
+    name, version, robot = "", "", _headless(brand)
+    # Most agents are plain browsers: one question instead of many.
+    if _unusual().search(encoded):
+        if is_mail_proxy(user_agent):
+            # Its system is made up, and the reader's device is not behind it.
+            return Device(user_agent_name=_name(agent.browser.family, BROWSERS))
+        robot = robot or agent_kind(user_agent)
+        name, version = token_of(agent.ua_string)
     if not name:
         name = _name(agent.browser.family, BROWSERS)
         version = _major(agent.browser.version)
@@ -115,6 +133,16 @@ def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
         user_agent_version=version,
         robot=robot,
     )
+
+
+def _headless(brand: str) -> AgentKind:
+    return "headless" if "Headless" in brand else ""
+
+
+@functools.cache
+def _unusual() -> Any:  # noqa: ANN401 - re2 has no types
+    """Return what finds every agent that is more, or other, than a plain browser's."""
+    return compile_any([*suspicious(), TOKEN_PATTERN], LARGE)
 
 
 # The model of a device is of no use here, and costs as much as the other two.
@@ -185,6 +213,7 @@ def _name(family: str, known: dict[str, str]) -> str:
     return name if _NAME.fullmatch(name) else ""
 
 
+@remember(512)
 def _brand(header: str) -> tuple[str, str]:
     for brand, version in _BRAND.findall(header):
         if brand in BRANDS:

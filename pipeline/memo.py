@@ -60,6 +60,16 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
             old.clear()
 
         remembered.forget = forget  # type: ignore[attr-defined]
+        _ALL.append(forget)
         return remembered
 
     return decorate
+
+
+_ALL: list[Callable[[], None]] = []
+
+
+def forget_all() -> None:
+    """Forget every result of every function; what is asked for next is made anew."""
+    for forget in _ALL:
+        forget()

@@ -8,8 +8,6 @@ import re
 
 import re2
 
-from pipeline.agents.robot_agents import compile_any
-
 BROWSERS = {
     "Android": "Android Browser",
     "BlackBerry WebKit": "BlackBerry Browser",
@@ -124,14 +122,13 @@ _TOKENS = {
 
 _NAMED = rf"\b({'|'.join(re.escape(name) for name in sorted(_TOKENS, reverse=True))})"
 _TOKEN = re2.compile(rf"{_NAMED}[/ ]([0-9]{{1,4}})?".encode())
-# Most agents have none: asking that first, without the groups, is cheaper.
-_ANY_TOKEN = compile_any([f"{_NAMED}[/ ]"])
+# What every agent has that names itself so.
+TOKEN_PATTERN = f"{_NAMED}[/ ]"
 
 
 def token_of(user_agent: str) -> tuple[str, str]:
     """Return the browser that names itself beside its engine, and its version."""
-    text = user_agent.encode()
-    match = _TOKEN.search(text) if _ANY_TOKEN.search(text) else None
+    match = _TOKEN.search(user_agent.encode())
     if match is None:
         return "", ""
     return _TOKENS[match[1].decode()], (match[2] or b"").decode()

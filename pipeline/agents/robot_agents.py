@@ -16,7 +16,7 @@ from is_bot import Bots
 AgentKind = Literal["", "robot", "headless"]
 
 # Bytes an automaton may take; at the limit it forgets and starts anew.
-_LARGE, _SMALL = 24 << 20, 4 << 20
+LARGE, SMALL = 24 << 20, 4 << 20
 
 # Patterns of isbot's that meet people: plug-ins and toolbars that old browsers name,
 # an Opera Mini behind a counting proxy, Sogou's browser (its spider says so).
@@ -84,7 +84,7 @@ def _automata() -> tuple[Any, Any, re.Pattern[str], Any, Any]:
     looking = [pattern for pattern in patterns if _LOOK.search(pattern)]
     plain = [pattern for pattern in patterns if not _LOOK.search(pattern)]
     return (
-        compile_any([*plain, *_MORE], _LARGE),
+        compile_any([*plain, *_MORE], LARGE),
         compile_any([_LOOK.sub("", pattern) for pattern in looking]),
         re.compile(
             _either(
@@ -96,6 +96,12 @@ def _automata() -> tuple[Any, Any, re.Pattern[str], Any, Any]:
         compile_any([_PEOPLE]),
         compile_any([_HEADLESS]),
     )
+
+
+def suspicious() -> list[str]:
+    """Return patterns of which every robot and every mail proxy meets at least one."""
+    plain = [_LOOK.sub("", pattern) for pattern in Bots().patterns - _MEET_PEOPLE]
+    return [*sorted(plain), *_MORE, *_MAIL_PROXIES]
 
 
 def agent_kind(user_agent: str) -> AgentKind:
@@ -144,7 +150,7 @@ def _either(patterns: Any) -> str:  # noqa: ANN401
     return "|".join(f"(?:{pattern})" for pattern in patterns)
 
 
-def compile_any(patterns: list[str], memory: int = _SMALL) -> Any:  # noqa: ANN401 - re2 has no types
+def compile_any(patterns: list[str], memory: int = SMALL) -> Any:  # noqa: ANN401 - re2 has no types
     """Return one automaton for several patterns, any case; it searches bytes."""
     options = re2.Options()
     options.max_mem = memory
