@@ -32,12 +32,13 @@ def explain(file: IO[bytes], data: str, config: Path | None, *, why: bool) -> No
     Tell what would become of captured requests; nothing is stored.
 
     FILE (or -) holds one JSON object a line: method, target, headers as
-    [[name, value], …], body or body_b64, optionally peer and ts.
+    [[name, value], …], body or body_b64, optionally peer and ts
+    (seconds since 1970).
     """
     folder = open_folder(data)
     try:
         settings = load_settings(config, os.environ, {"data": data})
-        doors = build(settings, folder).doors
+        doors = build(settings, folder, keep=False).doors
     except (SettingsError, FolderError, SaltError) as error:
         raise click.ClickException(str(error)) from None
     bad = False

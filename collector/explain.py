@@ -8,7 +8,7 @@ headers as [[name, value], …], body or body_b64, optionally peer and ts). Serv
 
 import base64
 import binascii
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 import msgspec
@@ -18,6 +18,9 @@ from collector.doors import Doors, Verdict
 from pipeline.clock import now_ms
 from pipeline.process import Result
 from schemas.outcome import Invalid
+
+# The end of the year 9999, the last that has a date.
+_END_OF_TIME_S = 253_402_300_800
 
 
 class ExplainError(ValueError):
@@ -33,7 +36,7 @@ class Record(msgspec.Struct, frozen=True):
     body: str | None = None
     body_b64: str | None = None
     peer: str = "127.0.0.1"
-    ts: float | None = None
+    ts: Annotated[float, msgspec.Meta(ge=0, lt=_END_OF_TIME_S)] | None = None
 
 
 def explain(content: object, doors: Doors, *, why: bool = False) -> dict[str, Any]:

@@ -8,6 +8,7 @@ module is imported), and the keeper's /metrics adds them up.
 
 import functools
 import os
+import threading
 import tomllib
 from importlib import resources
 
@@ -16,9 +17,18 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from pipeline.redact import COUNTS
 
+# Threads count as well (collector/watch.py): two that were first at once would both
+# register every metric, and the second of them would fail.
+_DECLARING = threading.Lock()
+
+
+def _declared() -> dict[str, Counter | Gauge]:
+    with _DECLARING:
+        return _made()
+
 
 @functools.cache
-def _declared() -> dict[str, Counter | Gauge]:
+def _made() -> dict[str, Counter | Gauge]:
     text = resources.files("schemas").joinpath("metrics.toml").read_text("utf-8")
     made: dict[str, Counter | Gauge] = {}
     for name, about in tomllib.loads(text).items():

@@ -40,9 +40,15 @@ class Runtime(msgspec.Struct, frozen=True):
     salts: DaySalt
 
 
-def build(settings: Settings, folder: Folder) -> Runtime:
+def build(settings: Settings, folder: Folder, *, keep: bool = True) -> Runtime:
     """
     Build the shared parts.
+
+    Args:
+        settings: the server's.
+        folder: its data folder.
+        keep: False for who asks what would be, perhaps on another day: the day's salt
+            is then not turned.
 
     Raises:
         PolicyError, FolderError, SaltError, SettingsError, OSError: with words for
@@ -58,10 +64,10 @@ def build(settings: Settings, folder: Folder) -> Runtime:
     named = [Path(name) for name in settings.geo_databases]
     locator = Locator(
         named or functools.partial(databases_in, folder.geo),
-        "memory" if settings.geo_in_memory else "mmap",
+        folder.geo / ".mapped",
     )
     objections = Objections(folder.objections)
-    salts = DaySalt(folder.salt)
+    salts = DaySalt(folder.salt, keep=keep)
     networks = load_networks(
         [Path(name) for name in settings.networks] or lists_in(folder.networks)
     )

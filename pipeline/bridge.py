@@ -75,9 +75,17 @@ class Mark(NamedTuple):
 class Bridge:
     """One process's view of the file; any thread may use it."""
 
-    def __init__(self, path: Path) -> None:
-        """Bind a file in the data folder, which is made (0600) when it is needed."""
+    def __init__(self, path: Path, *, keep: bool = True) -> None:
+        """
+        Bind a file in the data folder, which is made (0600) when it is needed.
+
+        Args:
+            path: the file.
+            keep: False for who only looks: nothing is noted, nothing overwritten.
+
+        """
         self._path = path
+        self._keep = keep
         self._file = -1
         self._tended = -1
         self._problem = ""
@@ -121,6 +129,8 @@ class Bridge:
 
         Where there is no room nothing is noted.
         """
+        if not self._keep:
+            return
         with self._mutex:
             self._tend(now_s)
             try:
@@ -167,7 +177,7 @@ class Bridge:
         self._close()
         try:
             self._open(0)
-            if not self._sweep(now_s):
+            if self._keep and not self._sweep(now_s):
                 self._empty()
             self._problem = ""
         except FileNotFoundError:

@@ -117,7 +117,8 @@ def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
         name, version = token_of(agent.ua_string)
     if not name:
         name = _name(agent.browser.family, BROWSERS)
-        version = _major(agent.browser.version)
+        # Apple Mail does not tell its version; the parser takes the engine's for it.
+        version = "" if name == "Apple Mail" else _major(agent.browser.version)
     if name == "HbbTV":
         name, version = _engine_of_television(agent.ua_string)
     if brand and name in ("", "Chrome", "Chrome WebView"):

@@ -161,8 +161,11 @@ def device_of(raw: RawEvent) -> Device:
     )
 
 
-def device_to_keep(raw: RawEvent, device: Device) -> Device:
-    """Return the visitor's device: nothing, where it is a server's own program."""
+def device_to_keep(raw: RawEvent, device: Device, mail_verdict: str = "") -> Device:
+    """Return the visitor's device: nothing, where it is a program's own."""
+    if mail_verdict not in ("", "human"):
+        # A proxy's made-up system would be put down as the reader's.
+        return _NO_DEVICE
     if raw.door == "server" and device.robot and not raw.trusted:
         return _NO_DEVICE
     return device
@@ -193,7 +196,9 @@ def _location(raw: RawEvent, locator: Locator, precision: Precision) -> Location
         if location is not NOWHERE:
             return location
         if raw.country:
-            return of_country(raw.country, "header", precision.city_population)
+            location = of_country(raw.country, "header", precision.city_population)
+            if location is not NOWHERE:
+                return location
     if not event.time_zone:
         return NOWHERE
     country = country_of_time_zone(event.time_zone)

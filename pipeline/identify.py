@@ -81,11 +81,57 @@ def candidate(raw: RawEvent, key: bytes, salts: DaySalt) -> Visitor:
     return Visitor(lasting, "account", others, passing)
 
 
-def identify(visitor: Visitor, grant: Grant) -> Visitor:
-    """Return the visitor if the event may be identified, NOBODY if not."""
+def identify(
+    visitor: Visitor, grant: Grant, raw: RawEvent, salts: DaySalt, *, consented: bool
+) -> Visitor:
+    """
+    Return the visitor that a row may name.
+
+    Args:
+        visitor: the request's, of `candidate`.
+        grant: what the gate allows.
+        raw: the event as it came.
+        salts: the day's salt.
+        consented: if consent to statistics was given. Rules that allow a row until
+            someone objects allow a pseudonym of the day alone: one that lasts, or that
+            follows an account, needs a yes.
+
+    Returns:
+        NOBODY if the event may not be identified.
+
+    """
     if grant.outcome != "identified" or "statistics" not in grant.granted:
         return NOBODY
-    return visitor
+    if consented or visitor.scope == "day":
+        return visitor
+    return by_day(raw, salts)
+
+
+def by_day(raw: RawEvent, salts: DaySalt) -> Visitor:
+    """Return who sends this by address and agent alone, NOBODY for a mail's reader."""
+    if not raw.address or isinstance(raw.event, _MAIL) or _is_a_servers(raw):
+        # Address and agent are a mail proxy's, or the sending program's: under them
+        # all readers, or all visitors of a backend, would be one and the same. So
+        # would be all with one agent behind a proxy that hides them.
+        return NOBODY
+    today = _pseudonym(_fingerprint(raw), salts.at(raw.received_ms))
+    night = salts.night(raw.received_ms)
+    if night is None:
+        return Visitor(today, "day")
+    return _by_night(raw, today, night, salts.bridge)
+
+
+def with_day(visitor: Visitor, raw: RawEvent, salts: DaySalt) -> Visitor:
+    """Return a visitor with the pseudonyms of the day among the others."""
+    day = by_day(raw, salts)
+    known = {visitor.id, *visitor.others}
+    more = tuple(one for one in (day.id, *day.others) if one and one not in known)
+    return Visitor(
+        visitor.id,
+        visitor.scope,
+        (*visitor.others, *more),
+        (*visitor.passing, *more),
+    )
 
 
 def note(visitor: Visitor, raw: RawEvent, salts: DaySalt) -> None:
@@ -112,17 +158,8 @@ def _device(raw: RawEvent, key: bytes, salts: DaySalt) -> Visitor:
         token = f"browser\0{event.visitor}"
     elif isinstance(event, _TO_RECIPIENTS) and event.recipient:
         token = f"recipient\0{event.recipient}"
-    elif not raw.address or isinstance(event, _MAIL) or _is_a_servers(raw):
-        # Address and agent are a mail proxy's, or the sending program's: under them
-        # all readers, or all visitors of a backend, would be one and the same. So
-        # would be all with one agent behind a proxy that hides them.
-        return NOBODY
     else:
-        today = _pseudonym(_fingerprint(raw), salts.at(raw.received_ms))
-        night = salts.night(raw.received_ms)
-        if night is None:
-            return Visitor(today, "day")
-        return _by_night(raw, today, night, salts.bridge)
+        return by_day(raw, salts)
     return Visitor(_pseudonym(f"{event.site}\0{token}", key), "persistent")
 
 

@@ -24,7 +24,6 @@ from pipeline.geo.files import (
     Attribution,
     Database,
     DatabaseError,
-    Mode,
     Spot,
     open_database,
 )
@@ -80,18 +79,18 @@ class Locator:
     def __init__(
         self,
         paths: Sequence[Path] | Callable[[], Sequence[Path]] = (),
-        mode: Mode = "mmap",
+        copies: Path | None = None,
     ) -> None:
         """
         Open the databases; what cannot be opened is left out with one warning.
 
         Args:
             paths: database files, or what returns those that there are at the moment.
-            mode: how they are read, see `open_database`.
+            copies: folder for the copies that are mapped, see `open_database`.
 
         """
         self._paths = paths if callable(paths) else lambda: paths
-        self._mode: Mode = mode
+        self._copies = copies
         self._changing = threading.Lock()
         self._files: dict[Path, _File] | None = None
         self._open = self._opened(())
@@ -174,12 +173,12 @@ class Locator:
         if mark is None:
             return _File(None, None, f"{path.name} is missing")
         try:
-            return _File(mark, open_database(path, self._mode), "")
+            return _File(mark, open_database(path, self._copies), "")
         except DatabaseError as error:
             problem = f"{path.name} {error}"
         kept = before.database if before is not None else None
         # Overwritten in place: what is mapped is the new content.
-        if before is not None and before.mark is not None and self._mode == "mmap":
+        if before is not None and before.mark is not None and self._copies is None:
             kept = kept if before.mark[:2] != mark[:2] else None
         return _File(mark, kept, problem)
 
@@ -193,7 +192,7 @@ class Locator:
             before = known.get(path)
             if file.problem and (before is None or before.problem != file.problem):
                 _LOG.warning("locations are limited: %s", file.problem)
-            elif before is not None and not file.problem:
+            elif before is not None and file.database is not before.database:
                 _LOG.info("%s is read anew", path.name)
 
     def _opened(self, databases: tuple[Database, ...]) -> _Open:

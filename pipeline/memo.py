@@ -12,8 +12,9 @@ whole. What is still asked for moves to the younger one.
 
 import functools
 import os
+import weakref
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,16 +61,17 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
             old.clear()
 
         remembered.forget = forget  # type: ignore[attr-defined]
-        _ALL.append(forget)
+        _ALL.add(remembered)
         return remembered
 
     return decorate
 
 
-_ALL: list[Callable[[], None]] = []
+# Weak: a function that nobody calls any more goes, with what it remembered.
+_ALL: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 def forget_all() -> None:
     """Forget every result of every function; what is asked for next is made anew."""
-    for forget in _ALL:
-        forget()
+    for remembered in _ALL:
+        remembered.forget()

@@ -22,7 +22,14 @@ from pipeline.enrich import (
     speaks_for_others,
 )
 from pipeline.gate import Rules, decide
-from pipeline.identify import NOBODY, Visitor, candidate, identify, note
+from pipeline.identify import (
+    NOBODY,
+    Visitor,
+    candidate,
+    identify,
+    note,
+    with_day,
+)
 from pipeline.location import Locator
 from pipeline.mail import MailClerk
 from pipeline.merge import add_flags, withdraw
@@ -149,6 +156,9 @@ class Processor:
         assessment = self._assessor.assess(raw, site, place)
         visitor = self.candidate(raw) if told or _matters(raw, assessment) else NOBODY
         merged = assessment.consent
+        if visitor.id and (merged.statistics != "given" or "child" in merged.flags):
+            # A name that lasts is not kept then, that of the day may be or was.
+            visitor = with_day(visitor, raw, self._salts)
         consent, known = self._withdrawn(merged, visitor, raw)
         purge = "child" in merged.flags and visitor.id != 0 and not known
         device = device_of(raw)
@@ -178,12 +188,15 @@ class Processor:
             category, grant = self._coarsely(category, grant, treatment)
         if grant.outcome == "dropped":
             return self._count(raw, treatment, category, grant, None)
-        device = device_to_keep(raw, treatment.device)
         verdict = self._clerk.verdict(raw)
+        device = device_to_keep(raw, treatment.device, verdict)
         facts = enrich(raw, grant, site, self._locator, device, verdict)
         if grant.outcome == "counted":
             return self._count(raw, treatment, category, grant, facts)
-        visitor = identify(treatment.visitor, grant)
+        consented = treatment.consent.statistics == "given"
+        visitor = identify(
+            treatment.visitor, grant, raw, self._salts, consented=consented
+        )
         note(visitor, raw, self._salts)
         row = self._minimiser.row(
             raw, category, grant, treatment.consent, facts, visitor, site.extra

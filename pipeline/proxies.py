@@ -84,11 +84,11 @@ def client_address(
         trusted: whose headers are believed, and which.
 
     Returns:
-        The peer when it is not trusted itself, or names nobody in a list of hops.
-        Of a list the rightmost address that is not a trusted proxy's; of a header
-        that holds one address that one. "" when a trusted proxy hides ("unknown") or
-        garbles its client, leaves out the one address or says two: a proxy's own
-        address is not put down as a visitor's. "" when the peer is no address.
+        The peer when it is not trusted itself. Of a list the rightmost address that
+        is not a trusted proxy's; of a header that holds one address that one. "" when
+        a trusted proxy names nobody, hides ("unknown") or garbles its client, or says
+        two where one should be: a proxy's own address is not put down as a visitor's.
+        "" when the peer is no address.
 
     """
     packed = peer_bytes(peer)
@@ -99,7 +99,10 @@ def client_address(
     header = trusted.header
     if header is not None and header not in _LISTS:
         return _single(headers.get(header, ()), header)
-    for hop in _hops_from_right(headers, cast("_ListHeader | None", header)):
+    hops = _hops_from_right(headers, cast("_ListHeader | None", header))
+    if not hops:
+        return ""
+    for hop in hops:
         sender = peer_bytes(hop)
         if sender is None:
             return ""

@@ -57,7 +57,10 @@ _DETECTORS: tuple[Detector, ...] = (
     *places.DETECTORS,
 )
 _EMAIL, _ENCODED = len(_DETECTORS), len(_DETECTORS) + 1
-_SIGNS = Signs([*(one.sign for one in _DETECTORS), EMAIL_SIGN, ENCODED_SIGN])
+_SIGNS = Signs(
+    [*(one.sign for one in _DETECTORS), EMAIL_SIGN, ENCODED_SIGN],
+    [one.before for one in _DETECTORS],
+)
 
 
 class Redacted(msgspec.Struct, frozen=True):

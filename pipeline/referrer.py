@@ -161,7 +161,7 @@ def _campaign(
     utm_source: str, utm_medium: str, known: Place | None, domain: str
 ) -> tuple[str, Medium]:
     named = _find_name(utm_source) if utm_source else known
-    medium = _MEDIUM_OF.get(utm_medium)
+    medium = _MEDIUM_OF.get(utm_medium.replace(" ", "-"))
     if medium is None:
         # "?utm_source=chatgpt.com" says enough, a web mailer too; an unknown medium
         # says otherwise.

@@ -61,14 +61,23 @@ class Night(NamedTuple):
 class DaySalt:
     """The salt of the current day, read from and ratcheted in one small file."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it (mode 0600) with a random salt."""
+    def __init__(self, path: Path, *, keep: bool = True) -> None:
+        """
+        Bind the file, which is made (mode 0600) with a random salt where there is none.
+
+        Args:
+            path: the file.
+            keep: False for who only looks, and perhaps at another day than today:
+                then neither the file nor the bridge beside it is written.
+
+        """
         self._path = path
+        self._keep = keep
         self._day = -1
         self._salt = b""
         # When the day, the part of it that is no night, and the next night begin.
         self._start_ms = self._morning_ms = self._evening_ms = self._end_ms = 0
-        self.bridge = Bridge(path.with_suffix(".bridge"))
+        self.bridge = Bridge(path.with_suffix(".bridge"), keep=keep)
 
     def at(self, now_ms: int) -> bytes:
         """
@@ -122,6 +131,31 @@ class DaySalt:
         return self._day
 
     def _turn(self, today: int) -> None:
+        if self._keep:
+            fresh, day = self._turned(today)
+        else:
+            fresh, day = self._looked(today)
+        # First: another thread that sees the new day has to find its salt.
+        self._salt = fresh
+        self._day = day
+        self._start_ms = day * _DAY_MS
+        self._morning_ms = self._start_ms + _LONGEST_MS
+        self._end_ms = self._start_ms + _DAY_MS
+        self._evening_ms = self._end_ms - _GAP_MS
+
+    def _looked(self, today: int) -> tuple[bytes, int]:
+        """Return the salt of today or later, and its day, and leave the file alone."""
+        try:
+            record = self._path.read_bytes()
+        except FileNotFoundError:
+            return os.urandom(_SALT_BYTES), today
+        if not record:
+            return os.urandom(_SALT_BYTES), today
+        day, salt = _parse(record)
+        return ratchet(salt, today - day), max(today, day)
+
+    def _turned(self, today: int) -> tuple[bytes, int]:
+        """Return the same, and overwrite what is of a day before."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             # Edges turn the day at the same moment: one writes, the rest read.
@@ -138,13 +172,7 @@ class DaySalt:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        # First: another thread that sees the new day has to find its salt.
-        self._salt = fresh
-        self._day = day
-        self._start_ms = day * _DAY_MS
-        self._morning_ms = self._start_ms + _LONGEST_MS
-        self._end_ms = self._start_ms + _DAY_MS
-        self._evening_ms = self._end_ms - _GAP_MS
+        return fresh, day
 
 
 def ratchet(salt: bytes, days: int) -> bytes:

@@ -95,12 +95,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[str, ...],
         Meta(description="City databases (.mmdb); empty: those in `data`/geo"),
     ] = ()
-    geo_in_memory: Annotated[
-        bool,
-        Meta(
-            description="Read city databases into each process's memory: they may then be overwritten in place, not only replaced by a rename"
-        ),
-    ] = False
     networks: Annotated[
         tuple[str, ...],
         Meta(

@@ -11,20 +11,18 @@ import datetime as dt
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import geoip2.models
 import maxminddb
 import msgspec
 
 from pipeline.geo.cities import load, people_by_id, people_by_name
+from pipeline.geo.copies import stable_copy
 from pipeline.geo.countries import CONTINENTS, continent_of
 from pipeline.geo.region import region_code
 from pipeline.memo import remember
 
-Mode = Literal["mmap", "memory"]
-
-_MODES = {"mmap": maxminddb.MODE_AUTO, "memory": maxminddb.MODE_MEMORY}
 # What the reader raises for a file that is not what it says, or is no more.
 _BROKEN = (OSError, ValueError, MemoryError, maxminddb.InvalidDatabaseError)
 # What a model raises for a record that is not of its shape.
@@ -108,15 +106,15 @@ def databases_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.mmdb"))
 
 
-def open_database(path: Path, mode: Mode) -> Database:
+def open_database(path: Path, copies: Path | None = None) -> Database:
     """
     Open a file and see if a record of it is what its type promises.
 
     Args:
         path: a database; the names of ip-location-db's files are kept, as they say
             whose data it is.
-        mode: "mmap" shares the pages between processes, and the file must then be
-            replaced by a rename; "memory" reads it whole, and it may be overwritten.
+        copies: folder for the copies that are mapped. Without one it is the file
+            itself, which must then be replaced by a rename and not overwritten.
 
     Raises:
         DatabaseError: when it cannot be used.
@@ -126,7 +124,8 @@ def open_database(path: Path, mode: Mode) -> Database:
         # A pipe would be waited for.
         if not stat.S_ISREG(path.stat().st_mode):
             raise DatabaseError("is not a file")
-        reader = maxminddb.open_database(path, _MODES[mode])
+        source = path if copies is None else stable_copy(path, copies)
+        reader = maxminddb.open_database(source)
         metadata = reader.metadata()
         kind = metadata.database_type
         read = _reading(kind)

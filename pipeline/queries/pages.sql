@@ -39,7 +39,7 @@ FROM
         quantileStateIf(0.5)(toUInt8(0), 0) AS scrolled
     FROM kastana.counts
     WHERE event_name = 'page_view' AND outcome = 'counted'
-        AND NOT hasAny(outcome_reasons, ['robot', 'automated', 'prefetch'])
+        AND NOT hasAny(outcome_reasons, ['robot', 'headless', 'automated', 'datacenter', 'referrer_spam', 'rate', 'prefetch'])
     GROUP BY site, day, url_path
 )
 GROUP BY site, day, url_path

@@ -16,20 +16,22 @@ _ROUNDS = 3
 _ASCII_ATOM = (
     r"%[0-7][0-9A-F]|%[CD][0-9A-F]%[89AB][0-9A-F]|%E[0-9A-F](?:%[89AB][0-9A-F]){2}"
     r"|%F[0-7](?:%[89AB][0-9A-F]){3}|%u[0-9A-F]{4}"
-    r"|&(?:#[0-9]{1,7}|#x[0-9A-F]{1,6}|[A-Z]{2,8}[0-9]{0,2});?"
-    r"|\\u\{[0-9A-F]{1,6}\}|\\u[0-9A-F]{4}|\\x[0-9A-F]{2}|\\/"
+    r"|&(?:#0{0,16}[0-9]{1,7}|#x0{0,16}[0-9A-F]{1,6}|[A-Z]{2,24}[0-9]{0,2});?"
+    # In a text within a text backslashes are doubled, and doubled again.
+    r"|\\{1,4}(?:u\{[0-9A-F]{1,6}\}|u[0-9A-F]{4}|x[0-9A-F]{2}|/)"
 )
 # Invisible characters, and digits of other scripts that people write numbers with.
 ENCODED_SIGN = (
     r"%[0-9A-Fa-fuU]|&#|&[A-Za-z]{2,8}|\\[uUxX/]"
-    r"|[\x{200c}-\x{200f}\x{202a}-\x{202e}\x{2061}-\x{2069}\x{fe00}-\x{fe0f}\x{3002}]"
+    r"|[\x{34f}\x{61c}\x{180b}-\x{180f}\x{200c}-\x{200f}\x{202a}-\x{202e}]"
+    r"|[\x{2061}-\x{206f}\x{fe00}-\x{fe0f}\x{3002}\x{e0000}-\x{e0fff}]"
     r"|[\x{660}-\x{669}\x{6f0}-\x{6f9}\x{966}-\x{96f}\x{9e6}-\x{9ef}\x{e50}-\x{e59}]"
 )
 _ATOM = re.compile(rf"{_ASCII_ATOM}|[^\x00-\x7f]", re.IGNORECASE)
 # Joiners, marks of direction and the like: nothing to be seen of them.
 _INVISIBLE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069"
-    "\ufe00-\ufe0f\ufeff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
 _DOTS = {"\u3002": ".", "\u2024": "."}
 _HIGHEST = 0x10FFFF
@@ -101,7 +103,8 @@ def _meaning(atom: str) -> str:
         # An entity of no known name is text.
         return atom if meant.startswith("&") and len(meant) > 1 else meant
     if first == "\\":
-        return "/" if atom == "\\/" else _character(atom[2:].strip("{}"))
+        escape = atom.lstrip("\\")
+        return "/" if escape == "/" else _character(escape[1:].strip("{}"))
     return _letter(atom)
 
 

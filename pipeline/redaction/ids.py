@@ -47,13 +47,18 @@ class _Shape(NamedTuple):
         of: whose number it is.
         shape: read alike by RE2 and Python; what may not stand around it is added.
         check: says of the number without separators, in capitals, if it can be one.
+        digits: if it has six digits with one separator between two of them at most.
 
     """
 
     of: str
     shape: str
     check: Callable[[str], bool]
+    digits: bool = True
 
+
+# Without these there is no number of most countries.
+_SIX_DIGITS = r"[0-9](?:[ ./+-]?[0-9]){5}"
 
 _SHAPES = (
     _Shape(
@@ -73,6 +78,7 @@ _SHAPES = (
             r"[0-9L-NP-Vl-np-v]{2}[A-Za-z][0-9L-NP-Vl-np-v]{3}[A-Za-z]"
         ),
         is_codice_fiscale,
+        digits=False,
     ),
     _Shape(
         "France, NIR",
@@ -87,6 +93,7 @@ _SHAPES = (
         "Brazil, CNPJ",
         r"[0-9A-Z]{2}\.[0-9A-Z]{3}\.[0-9A-Z]{3}/[0-9A-Z]{4}-[0-9]{2}",
         is_cnpj,
+        digits=False,
     ),
     _Shape("Poland, PESEL", r"[0-9]{11}", is_pesel),
     _Shape("Norway, fødselsnummer", r"[0-9]{6} ?[0-9]{5}", is_norwegian),
@@ -127,6 +134,7 @@ _SHAPES = (
         "passports, first line for machines",
         r"P[A-Z<][A-Z<]{3}[A-Z]{1,30}(?:<[A-Z]{1,30}){0,4}<<[A-Z<]{3,36}",
         lambda _text: True,
+        digits=False,
     ),
 )
 
@@ -141,7 +149,7 @@ _WORDS = (
     r"|identity[ _-]?card|passport|reisepass|ausweis|personalausweis|my[ _-]?number|tfn"
     r"|medicare|pps|ppsn|rrn|nric|curp|rut|cuil|ahv"
 )
-_NUMBER_WORDS = r"(?:[ _.-]{0,2}(?:number|num|no|nr|n|#|\u00b0)){0,2}"
+_NUMBER_WORDS = r"(?:[ _.-]{0,2}(?:number|nummer|num|no|nr|n|#|\u00b0)){0,2}"
 _NAMED = re.compile(
     rf"(?<![a-z])(?:{_WORDS}){_NUMBER_WORDS}"
     r"[\s.:=#\"'(\[/_-]{1,4}([A-Z]{0,2}(?:[ ./-]?[0-9]){6,15}[A-Z]{0,2})(?![0-9A-Z])",
@@ -183,11 +191,15 @@ def _find_papers(text: str) -> Iterator[Span]:
 
 DETECTORS = (
     *(
-        Detector(rf"(?:^|[^0-9A-Za-z]){one.shape}(?:$|[^0-9A-Za-z])", _finder(one))
+        Detector(
+            rf"(?:^|[^0-9A-Za-z]){one.shape}(?:$|[^0-9A-Za-z])",
+            _finder(one),
+            before=_SIX_DIGITS if one.digits else "",
+        )
         for one in _SHAPES
     ),
     Detector(
-        rf"(?i)(?:{_WORDS}|number|num|no|nr|n|#|\x{{b0}})[\s.:=#\"'(\[/_-]{{1,4}}"
+        rf"(?i)(?:{_WORDS}|number|nummer|num|no|nr|n|#|\x{{b0}})[\s.:=#\"'(\[/_-]{{1,4}}"
         r"[A-Z]{0,2}[ ./-]?[0-9][ ./-]?[0-9]",
         _find_named,
     ),

@@ -16,24 +16,67 @@ _MAX_MEMORY = 16 << 20
 class Signs:
     """The signs of some detectors."""
 
-    def __init__(self, signs: Sequence[str]) -> None:
-        """Compile RE2 expressions; they are known by their place in the list."""
+    def __init__(self, signs: Sequence[str], before: Sequence[str] = ()) -> None:
+        """
+        Compile RE2 expressions; they are known by their place in the list.
+
+        Args:
+            signs: one for each detector.
+            before: for each of them, or of the first of them, a sign to ask first, ""
+                for none. Those with the same one are an automaton of their own.
+
+        """
+        firsts = [*before, *[""] * (len(signs) - len(before))]
+        alone = [place for place, first in enumerate(firsts) if not first]
+        groups = list(dict.fromkeys(first for first in firsts if first))
+        self._first = _Set([*(signs[place] for place in alone), *groups])
+        self._alone = alone
+        self._groups = [
+            [place for place, first in enumerate(firsts) if first == group]
+            for group in groups
+        ]
+        self._seconds = [
+            _Set([signs[place] for place in places]) for places in self._groups
+        ]
+        self._all = tuple(range(len(signs)))
+
+    def shown(self, text: str) -> Sequence[int]:
+        """Return the places of the signs that a text shows; all when in doubt."""
+        encoded = text.encode()
+        found = self._first.found(encoded)
+        if found is None:
+            return self._all
+        if not found:
+            return found
+        alone, shown = self._alone, []
+        for number in found:
+            if number < len(alone):
+                shown.append(alone[number])
+                continue
+            places = self._groups[number - len(alone)]
+            inner = self._seconds[number - len(alone)].found(encoded)
+            shown += places if inner is None else [places[one] for one in inner]
+        return shown
+
+
+class _Set:
+    """Expressions that are looked for in one pass."""
+
+    def __init__(self, expressions: Sequence[str]) -> None:
         options = re2.Options()
         options.max_mem = _MAX_MEMORY
         # What it would log holds the expressions, and nobody reads it.
         options.log_errors = False
         self._set = re2.Set.SearchSet(options)
-        for sign in signs:
-            self._set.Add(sign)
+        for expression in expressions:
+            self._set.Add(expression)
         # Found in every text: where it is not, the automaton gave up.
         self._always = self._set.Add("")
         self._set.Compile()
-        self._all = tuple(range(len(signs)))
 
-    def shown(self, text: str) -> Sequence[int]:
-        """Return the places of the signs that a text shows; all when in doubt."""
-        found: list[int] | None = self._set.Match(text.encode())
-        if found is None:
-            return self._all
-        found.remove(self._always)
-        return found
+    def found(self, text: bytes) -> list[int] | None:
+        """Return the numbers of those in a text, None if that cannot be told."""
+        numbers: list[int] | None = self._set.Match(text)
+        if numbers is not None:
+            numbers.remove(self._always)
+        return numbers

@@ -18,9 +18,13 @@ class Detector(NamedTuple):
             yes too often, never no where `find` would find.
         find: marks what it finds, in time linear in the text.
         in_paths: if it is for the paths of URLs too, not only for free text.
+        before: a shorter sign that several detectors share, asked before their own;
+            "" for none. Signs that count characters are long, and each of them
+            multiplies the automaton's states.
 
     """
 
     sign: str
     find: Find
     in_paths: bool = True
+    before: str = ""

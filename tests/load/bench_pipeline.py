@@ -26,7 +26,6 @@ from pipeline.agents.rate import Rate
 from pipeline.clock import now_ms
 from pipeline.enrich import device_of, device_to_keep, enrich
 from pipeline.gate import decide
-from pipeline.identify import identify
 from pipeline.location import Locator
 from pipeline.mail import MailClerk
 from pipeline.memo import forget_all
@@ -169,7 +168,7 @@ class Bench:
                 arguments[1],
                 one.consent,
                 enrich(*arguments),
-                identify(one.visitor, arguments[1]),
+                one.visitor,
             )
             for arguments, one in zip(enriching, treated, strict=True)
         ]

@@ -45,7 +45,8 @@ def visit(salts: DaySalt, minute: float, **changes: Any) -> Visitor:
     now_ms = MIDNIGHT_MS + round(minute * MINUTE_MS)
     fields = {"address": ADDRESS, "user_agent": AGENT, **changes}
     raw = raw_event(received_ms=now_ms, **fields)
-    visitor = identify(candidate(raw, KEY, salts), GRANT)
+    visitor = candidate(raw, KEY, salts)
+    visitor = identify(visitor, GRANT, raw, salts, consented=True)
     note(visitor, raw, salts)
     return visitor
 
@@ -131,6 +132,19 @@ def test_by_day_nothing_is_noted(path: Path) -> None:
     assert not path.with_suffix(".bridge").exists()
 
 
+def test_who_only_looks_notes_nothing(path: Path) -> None:
+    """A session that others noted is found; none is noted, nothing overwritten."""
+    evening = visit(DaySalt(path), -10)
+    DaySalt(path).at(MIDNIGHT_MS)
+    noted = path.with_suffix(".bridge").read_bytes()
+    looking = DaySalt(path, keep=False)
+
+    assert visit(looking, 5).id == evening.id
+    visit(looking, 6, address="203.0.113.78")
+    visit(looking, 300)
+    assert path.with_suffix(".bridge").read_bytes() == noted
+
+
 def test_without_consent_nothing_is_noted(path: Path) -> None:
     """Whoever is not identified leaves no word here either."""
     salts = DaySalt(path)
@@ -138,7 +152,8 @@ def test_without_consent_nothing_is_noted(path: Path) -> None:
     found = candidate(raw, KEY, salts)
     for grant in ("anonymous", "counted", "dropped"):
         refused = Grant(grant, (), frozenset(CATEGORIES), frozenset(), "")  # type: ignore[arg-type]
-        note(identify(found, refused), raw, salts)
+        nobody = identify(found, refused, raw, salts, consented=True)
+        note(nobody, raw, salts)
 
     assert found.others
     assert not path.with_suffix(".bridge").exists()

@@ -66,6 +66,11 @@ WINDOWS_CHROME = chrome("Windows NT 10.0; Win64; x64")
             ("desktop", "Windows", "7", "Internet Explorer", "11"),
         ),
         (safari(f"{MAC} 10_15_7", "17.4"), ("desktop", "macOS", "", "Safari", "17")),
+        # The engine's version is no Apple Mail's.
+        (
+            f"Mozilla/5.0 ({MAC} 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)",
+            ("desktop", "macOS", "", "Apple Mail", ""),
+        ),
         (firefox(f"{MAC} 10.15"), ("desktop", "macOS", "", "Firefox", "120")),
         (
             firefox("X11; Ubuntu; Linux x86_64"),

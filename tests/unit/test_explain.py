@@ -5,9 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from collector.commands_explain import explain as command
 from collector.doors import Doors
-from collector.explain import explain
+from collector.explain import ExplainError, explain
+from collector.folder import Folder
+from collector.sites import ensure_demo_site
+from pipeline.clock import now_ms
+from pipeline.salt import DaySalt
 from tests.golden.golden import golden_doors
 
 SITE = "opt-in.example"
@@ -80,3 +86,39 @@ def test_leaves_nothing_behind(tmp_path: Path) -> None:
     golden_doors(tmp_path)
 
     assert not list(tmp_path.rglob(".objections*"))
+
+
+@pytest.mark.parametrize("ts", [-1, 253_402_300_800, 1_795_413_000_000])
+def test_times_without_a_date(doors: Doors, ts: float) -> None:
+    """Milliseconds where seconds belong are words for the operator, not a traceback."""
+    record = {"method": "POST", "target": "/e", "body": "{}", "ts": ts}
+
+    with pytest.raises(ExplainError, match=r"\$\.ts"):
+        explain(record, doors)
+
+
+def test_no_day_is_turned(tmp_path: Path) -> None:
+    """A record of next week is explained, and the server's salt stays of today."""
+    folder = Folder(tmp_path)
+    ensure_demo_site(folder.sites, ())
+    DaySalt(folder.salt).at(now_ms())
+    before = folder.salt.read_bytes()
+    event = {
+        "event": "page_view",
+        "site": "demo.kastana.localhost",
+        "consent": {"statistics": True},
+    }
+    record = {
+        "method": "POST",
+        "target": "/e",
+        "headers": [["Origin", "http://demo.kastana.localhost"]],
+        "body": json.dumps(event),
+        "peer": "203.0.113.7",
+        "ts": now_ms() / 1000 + 7 * 86_400,
+    }
+
+    options = ["--data", str(tmp_path), "-"]
+    done = CliRunner().invoke(command, options, input=json.dumps(record))
+
+    assert json.loads(done.stdout)["events"][0]["row"]["visitor_scope"] == "day"
+    assert folder.salt.read_bytes() == before

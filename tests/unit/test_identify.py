@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.identify import NOBODY, Visitor, candidate, identify
+from pipeline.identify import NOBODY, Visitor, candidate, identify, with_day
 from pipeline.salt import DaySalt
 from schemas.consent import CATEGORIES
 from schemas.outcome import Grant
@@ -29,7 +29,8 @@ def grant(outcome: str = "identified", *without: str) -> Grant:
 
 def who(salts: DaySalt, name: str = "page_view", /, **fields: Any) -> Visitor:
     """Return the visitor of an identified event."""
-    return identify(candidate(raw_event(name, **fields), KEY, salts), grant())
+    raw = raw_event(name, **fields)
+    return identify(candidate(raw, KEY, salts), grant(), raw, salts, consented=True)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,8 @@ def who(salts: DaySalt, name: str = "page_view", /, **fields: Any) -> Visitor:
 )
 def test_nobody_without_consent(salts: DaySalt, given: Grant, raw: Any) -> None:
     """Without an identified outcome and statistics consent nobody is recognised."""
-    assert NOBODY == identify(candidate(raw, KEY, salts), given)
+    visitor = candidate(raw, KEY, salts)
+    assert NOBODY == identify(visitor, given, raw, salts, consented=True)
 
 
 def test_scopes(salts: DaySalt) -> None:
@@ -210,3 +212,38 @@ def test_who_hides_the_address_is_nobody(tmp_path: Path) -> None:
     hidden = raw_event(address="", user_agent="Mozilla/5.0")
 
     assert candidate(hidden, KEY, DaySalt(tmp_path / "day.salt")) == NOBODY
+
+
+@pytest.mark.parametrize(
+    ("fields", "scope"),
+    [
+        ({"visitor": BROWSER}, "day"),
+        ({"account": "jane"}, "day"),
+        ({}, "day"),
+        ({"visitor": BROWSER, "door": "server"}, "none"),
+    ],
+)
+def test_what_lasts_needs_a_yes(
+    salts: DaySalt, fields: dict[str, Any], scope: str
+) -> None:
+    """Rules that allow a row without consent allow a pseudonym of the day alone."""
+    raw = raw_event(**fields)
+    visitor = candidate(raw, KEY, salts)
+    found = identify(visitor, grant(), raw, salts, consented=False)
+    stranger = candidate(raw_event(), KEY, salts)
+
+    assert found.scope == scope
+    assert found.id == (stranger.id if scope == "day" else 0)
+    # It is among the names under which a withdrawal is looked up.
+    assert {found.id} - {0} <= {
+        one for one, _ in with_day(visitor, raw, salts).pseudonyms()
+    }
+
+
+def test_a_reader_of_mails_has_no_day(salts: DaySalt) -> None:
+    """Without a yes a recipient is nobody: the address is a mail proxy's."""
+    raw = raw_event("email_open", recipient="token")
+    visitor = candidate(raw, KEY, salts)
+
+    assert identify(visitor, grant(), raw, salts, consented=False) == NOBODY
+    assert with_day(visitor, raw, salts) == visitor

@@ -136,7 +136,7 @@ def test_subdivision_without_code(tmp_path: Path) -> None:
 def test_country_database(tmp_path: Path) -> None:
     """A country database gives countries."""
     record = {name: LONDON[name] for name in ("continent", "country")}
-    locator = Locator([one(tmp_path, record, "GeoLite2-Country")], "memory")
+    locator = Locator([one(tmp_path, record, "GeoLite2-Country")])
 
     assert locator.locate("81.2.69.1", PACK) == Location("GB", "", "", "address", "EU")
 

@@ -149,7 +149,7 @@ def test_records_of_another_shape(tmp_path: Path, record: Any) -> None:
     write_mmdb(path, "GeoLite2-City", 6, {"81.2.69.0/24": record})
 
     with pytest.raises(DatabaseError, match="has records of another shape"):
-        open_database(path, "mmap")
+        open_database(path)
 
 
 @pytest.mark.parametrize(
@@ -257,13 +257,14 @@ def test_day_of_making(tmp_path: Path, epoch: int, day: str) -> None:
     assert content.count(before) == 1
     path.write_bytes(content.replace(before, epoch.to_bytes(8)))
 
-    assert day == open_database(path, "mmap").built
+    assert day == open_database(path).built
 
 
-def test_memory_survives_being_overwritten(tmp_path: Path) -> None:
-    """Read into memory, a database answers on while its file is cut and written."""
+def test_a_mapped_copy_survives_what_happens_to_its_file(tmp_path: Path) -> None:
+    """A database answers on while its file is cut and written; one copy stays."""
     path = sound(tmp_path)
-    locator = Locator([path], "memory")
+    copies = tmp_path / "mapped"
+    locator = Locator([path], copies)
     with path.open("r+b") as file:
         file.truncate(0)
 
@@ -275,3 +276,4 @@ def test_memory_survives_being_overwritten(tmp_path: Path) -> None:
     locator.refresh()
     assert (1, 0) == locator.condition
     assert "GeoIP2-City" == locator.databases[0].kind
+    assert 1 == len(list(copies.iterdir()))

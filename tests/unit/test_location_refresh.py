@@ -57,6 +57,24 @@ def test_a_new_file_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
     assert len(caplog.records) == 1
 
 
+def test_of_several_only_the_new_one_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that stayed as it was is not said to be read anew."""
+    caplog.set_level(logging.INFO, "kastana.location")
+    path = database(tmp_path / "x.mmdb", "Munich")
+    locator = Locator([path, database(tmp_path / "y.mmdb", "Berlin")])
+
+    database(path, "Hamburg")
+    locator.refresh()
+    path.write_bytes(b"broken")
+    locator.refresh()
+    database(path, "Munich")
+    locator.refresh()
+    new = [text for text in caplog.messages if "read anew" in text]
+    assert ["x.mmdb is read anew"] * 2 == new
+
+
 def test_nothing_is_opened_again_without_need(tmp_path: Path) -> None:
     """A look at files that are as they were changes nothing, caches included."""
     locator = Locator([database(tmp_path / "x.mmdb", "Munich")])

@@ -116,3 +116,37 @@ def test_processes_are_added_up(tmp_path: Path) -> None:
 
     assert 'kastana_events_total{outcome="counted"} 7.0' in text
     assert "kastana_store_up 0.0" in text
+
+
+def test_threads_that_are_first_at_once() -> None:
+    """Every metric is registered once, whichever thread comes first."""
+    text = """
+import sys, threading
+from collector import metrics
+
+sys.setswitchinterval(1e-6)
+failed = []
+threading.excepthook = failed.append
+start = threading.Barrier(8)
+
+def show():
+    start.wait()
+    metrics.show("kastana_store_up", 1)
+
+threads = [threading.Thread(target=show) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(failed))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout == "0\n"

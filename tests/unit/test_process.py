@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.gate import decide
 from pipeline.jurisdiction import replay
-from pipeline.location import Location
+from pipeline.location import Location, Locator
 from pipeline.process import Processor, Result
 from pipeline.salt import DaySalt
 from pipeline.withdrawal.objections import Objections, entries_of
@@ -262,6 +262,23 @@ def test_mail_has_no_place(processor: Processor) -> None:
         row.geo_source,
         row.visitor_scope,
     )
+
+
+@pytest.mark.parametrize(
+    ("country", "place"),
+    [("FR", ("FR", "header")), ("QQ", ("DE", "time_zone")), ("", ("DE", "time_zone"))],
+)
+def test_a_place_without_the_address(
+    tmp_path: Path, country: str, place: tuple[str, str]
+) -> None:
+    """The proxy's word, if there is such a country; else the time zone."""
+    salts = DaySalt(tmp_path / "day.salt")
+    nobody = Objections(tmp_path / "objections")
+    processor = Processor(load_policy(), Locator(), b"k" * 32, salts, nobody)
+    row = run(processor, consent=YES, country=country, time_zone="Europe/Berlin").row
+
+    assert isinstance(row, Row)
+    assert place == (row.geo_country_iso_code, row.geo_source)
 
 
 def test_ad_click_needs_marketing(processor: Processor) -> None:
@@ -534,8 +551,11 @@ def test_a_childs_past_is_purged_once(tmp_path: Path) -> None:
     assert "counted: child" == said(first)
     assert first.treatment.purge
     assert not run(processor, visitor="browser_0123456789", consent=YES).treatment.purge
+    # Under the name that lasts, and under the day's: rows may have either.
+    visitor = first.treatment.visitor
+    assert [True, False] == [lasting for _, lasting in visitor.pseudonyms()]
     objections.append(
-        [Entry(NOON_MS, "example.com", first.treatment.visitor.id, "child")]
+        entries_of(visitor, time_ms=NOON_MS, site="example.com", kind="child")
     )
     assert not run(processor, **child).treatment.purge
     # And without the word it stays a child's.

@@ -15,6 +15,7 @@ import pytest
 from pipeline.migrate import migrate
 from pipeline.queries import View, ViewError, ask, load_views, parse_view
 from pipeline.store import Store
+from schemas.outcome import REASONS
 from schemas.policy import load_policy
 from schemas.row import Row
 from tests import store_fixture
@@ -236,6 +237,30 @@ def test_pages_by_their_pings(store: Store) -> None:
         )
         for one in rows
     }
+
+
+def test_no_robot_is_a_view(store: Store) -> None:
+    """What was counted apart from visitors is no counted view, whatever told it."""
+    robots = [why for why, text in REASONS.items() if "counted apart" in text]
+    keep(
+        store,
+        *(
+            count_row(
+                event_name="page_view",
+                outcome="counted",
+                outcome_reasons=[why],
+                occurred_at=f"{SECOND} 10:00:00.000",
+                url_path=f"/{why}",
+            )
+            for why in ("no_consent", *robots)
+        ),
+    )
+    rows = answer(store, "pages", SECOND, SECOND)
+
+    assert len(robots) == 6
+    assert [("/no_consent", "1")] == [
+        (one["url_path"], one["counted_views"]) for one in rows
+    ]
 
 
 class TestMailings:

@@ -224,11 +224,15 @@ def test_decoded_parts_come_from_where_they_say(text: str) -> None:
 
 def test_signs_given_up() -> None:
     """Where the automaton gives up, every detector looks."""
-    signs = Signs(["a", "b"])
+    signs = Signs(["a", "b", "bc", "bd"], ["", "", "b", "b"])
 
-    assert [1] == list(signs.shown("b"))
-    signs._set = _Broken()
-    assert [0, 1] == list(signs.shown("b"))
+    assert [1] == list(signs.shown("xb"))
+    assert {1, 2} == set(signs.shown("bc"))
+    signs._seconds[0]._set = _Broken()
+    assert {1, 2, 3} == set(signs.shown("bc"))
+    assert [0] == list(signs.shown("a"))
+    signs._first._set = _Broken()
+    assert [0, 1, 2, 3] == list(signs.shown("b"))
 
 
 class _Broken:

@@ -102,6 +102,7 @@ def test_referrer_is_classified(referrer: str, source: str, medium: str) -> None
         ("", "google", "organic", "Google", "search"),
         ("", "chatgpt.com", "", "ChatGPT", "ai"),
         ("", "fb", "paid-social", "Facebook", "paid"),
+        ("", "linkedin", "Paid Social", "LinkedIn", "paid"),
         ("", "spring", "banner-top", "spring", "campaign"),
         ("", "linkedin", "sponsored-inmail", "LinkedIn", "campaign"),
         ("", "partner", None, "partner", "campaign"),

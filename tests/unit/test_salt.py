@@ -213,6 +213,26 @@ def test_clock_steps_back(path: Path) -> None:
     assert content == path.read_bytes()
 
 
+def test_who_only_looks_changes_nothing(path: Path) -> None:
+    """The salt of another day is told, and the file stays of today."""
+    path.write_bytes(GOOD)
+    looking = DaySalt(path, keep=False)
+    salts = [looking.at((20240 + days) * DAY_MS) for days in (0, 3, 4)]
+
+    assert [bytes.fromhex("ab" * 32), ratchet(salts[0], 3), ratchet(salts[0], 4)] == (
+        salts
+    )
+    assert path.read_bytes() == GOOD
+
+
+def test_who_only_looks_makes_nothing(path: Path) -> None:
+    """Where there is no salt one is told that nobody keeps."""
+    looking = DaySalt(path, keep=False)
+
+    assert looking.at(NOON_MS) == looking.at(NOON_MS + 1)
+    assert not path.exists()
+
+
 def test_read_once_a_day(path: Path) -> None:
     """Within the day the file is not asked again."""
     reader = DaySalt(path)

@@ -301,6 +301,16 @@ def test_demo_site(path: Path) -> None:
     assert sites[DEMO_SITE].allows("http://127.0.0.1:8001")
 
 
+def test_demo_site_beside_errors(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that cannot be read is said and left alone; the keeper goes on."""
+    write(path, "[sites.'a.com'")
+
+    ensure_demo_site(path, ("http://127.0.0.1:8001",))
+
+    assert "[sites.'a.com'" == path.read_text()
+    assert "no demo site, sites.toml not read" in caplog.text
+
+
 def test_command(tmp_path: Path) -> None:
     """A site is added under its one name, and removed by any spelling of it."""
     run, data = CliRunner().invoke, ["--data", str(tmp_path)]
