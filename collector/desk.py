@@ -28,6 +28,10 @@ _log = logging.getLogger("kastana.receive")
 _RETRY_AFTER_S = 5
 
 
+# A reader goes on to a link's target even when the click cannot be kept.
+_WITHOUT_SITES = frozenset({"preflight", "redirect"})
+
+
 class Desk:
     """One edge process's front desk; its handlers share one rate limit."""
 
@@ -94,12 +98,21 @@ class Desk:
             Invalid(code, words), 503, {**headers, "Retry-After": str(_RETRY_AFTER_S)}
         )
 
+    def _no_sites(self) -> web.Response:
+        # Not "unknown site": that is final, and the event would be lost.
+        words = "the list of sites cannot be read now"
+        headers = {"Access-Control-Allow-Origin": "*"}
+        return self.unkept("sites_unusable", words, events=1, headers=headers)
+
     def guard(self, door: str, handler: Handler) -> Handler:
         """Count every answer; turn an unexpected error into a plain 500."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
-                response = await handler(request)
+                if self._doors.sites.unread and door not in _WITHOUT_SITES:
+                    response: web.StreamResponse = self._no_sites()
+                else:
+                    response = await handler(request)
             except (web.HTTPException, ConnectionError, asyncio.CancelledError):
                 raise
             except Exception as error:  # noqa: BLE001 - the outermost frame

@@ -35,7 +35,14 @@ class Sites:
         self._stamp: tuple[int, int] | None = None
         self._sites: dict[str, Site] = {}
         self._opened: dict[str, Site] = {}
+        self._unread = False
         self._refresh()
+
+    @property
+    def unread(self) -> bool:
+        """True while there is a list that cannot be read, and none before it was."""
+        self._current()
+        return self._unread
 
     def get(self, name: str) -> Site | None:
         """
@@ -83,17 +90,20 @@ class Sites:
         try:
             status = self._path.stat()
         except FileNotFoundError:
-            self._sites, self._stamp = {}, None
+            self._sites, self._stamp, self._unread = {}, None, False
             return
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp == self._stamp:
             return
+        first = self._stamp is None or self._unread
         self._stamp = stamp
         try:
             self._sites = read_sites(self._path)
+            self._unread = False
         except (SiteError, OSError) as error:
             # The last good list stays in force: a slip of the pen must not stop
-            # collection.
+            # collection. Without one nobody knows whose an event is.
+            self._unread = first
             _log.error("sites.toml not read: %s", error)
 
 

@@ -126,13 +126,17 @@ def classify(
     return _source(domain, path, page_host, campaign)
 
 
+_NAMING_PEOPLE = frozenset({"email", "social"})
+
+
 @remember(4096)
 def _source(
     domain: str, path: str, page_host: str, campaign: tuple[str, str] | None
 ) -> Source:
     """Name the source of a visit; all that comes in is cleaned."""
     known = lists().places.find(domain)
-    if known is not None and known.medium == "email":
+    if known is not None and known.medium in _NAMING_PEOPLE:
+        # Folders of a mailbox, and whose profile it was.
         path = ""
     if campaign is not None:
         source, medium = _campaign(*campaign, known, domain)

@@ -40,6 +40,8 @@ _NUMERIC_HOST = re.compile(r"[0-9.]+|0x[0-9a-f.x]+")
 _MATRIX = re.compile(r";[^/]*")
 _NONE_ALLOWED: frozenset[str] = frozenset()
 
+# The path of these is somebody's telephone number.
+_CALLING = frozenset(("wa.me", "www.wa.me", "signal.me", "call.whatsapp.com"))
 # Schemes whose name says what a link does; others could say anything.
 _NAMED_SCHEMES = frozenset(
     (
@@ -167,7 +169,7 @@ def _clean_target(url: str, extra: Extra) -> tuple[str, str, _Rules]:
         rest = url[scheme.end() :] if scheme else url
         if scheme or rest.startswith("//"):
             host, path, _, rules = _split(rest, extra)
-            return host, path, rules
+            return host, "/" if host in _CALLING else path, rules
         found = _clean_path(rest, extra)
         return "", found.text, found.rules
     return f"{name}:" if name in _NAMED_SCHEMES else "other:", "", ()

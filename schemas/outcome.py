@@ -79,6 +79,7 @@ INVALID: dict[str, str] = {
     "unsupported_type": "the body is neither JSON nor of a type that could hold it",
     "rate_limited": "too many requests from one network",
     "spool_full": "the collector cannot store more for now",
+    "sites_unusable": "the list of sites cannot be read, so nothing is taken",
     "objections_unusable": "who withdrew cannot be looked up now, so nothing is taken",
     "spool_failed": "the collector's disk refused the write",
     "not_found": "nothing lives at this path",

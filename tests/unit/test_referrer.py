@@ -297,3 +297,11 @@ def test_nothing_is_read_again_without_a_change(folder: Path) -> None:
 
     assert lists() is before
     assert not list(folder.iterdir())
+
+
+def test_whose_profile_it_was_is_not_told() -> None:
+    """Of a social network's page the host stays: its path names a person."""
+    found = classify("https://mastodon.social/@jane/1", "example.com")
+
+    assert (found.referrer_domain, found.referrer_path) == ("mastodon.social", "")
+    assert found.traffic_medium == "social"

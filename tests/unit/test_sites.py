@@ -430,3 +430,23 @@ def test_command_consent(tmp_path: Path) -> None:
         "child_directed": False,
     }.items() <= second.items()
     assert second == orjson.loads(listed.output)
+
+
+def test_a_first_list_that_cannot_be_read(tmp_path: Path) -> None:
+    """Without any list nobody knows whose an event is; a later slip is no matter."""
+    path = tmp_path / "sites.toml"
+    path.write_text("[x")
+    sites = Sites(path, open_sites=False)
+    assert sites.unread
+    path.write_text('[sites."example.com"]\n')
+    sites._looked = 0.0
+    assert not sites.unread
+    assert sites.get("example.com") is not None
+    path.write_text("[y")
+    sites._looked = 0.0
+    assert not sites.unread
+    assert sites.get("example.com") is not None
+    path.unlink()
+    sites._looked = 0.0
+    assert not sites.unread
+    assert sites.get("example.com") is None

@@ -281,3 +281,9 @@ def test_other_parameters_leave_nothing(before: str, name: str) -> None:
     )
 
     assert "qzxj" not in str(clean_url(url))
+
+
+@pytest.mark.parametrize("url", ["https://wa.me/491712345678", "//wa.me/message/ABC"])
+def test_whom_a_link_calls_is_not_told(url: str) -> None:
+    """The path of a messenger's link is somebody's telephone number."""
+    assert clean_target(url) == ("wa.me", "/")
