@@ -52,6 +52,18 @@ def send_everything(product: Product) -> None:
         send_pixels(product, f"{site}.{SITE}")
     send_errors(product)
     send_broken_http(product)
+    send_as_others(product)
+
+
+def send_as_others(product: Product) -> None:
+    """Send as those who withdrew nothing: of these rows stay, whatever came before."""
+    event = {"event": "page_view", "site": f"opt-in.{SITE}"}
+    body = json.dumps({**event, "consent": {"statistics": True}})
+    # Without cookies, of which some refuse.
+    agent = {"User-Agent": f"{AGENT} again", "Cookie": ""}
+    for forwarded, peer in ((ADDRESS, "127.0.0.1"), (ADDRESS6, PEER)):
+        status = request(product, "POST", "/e", body, forwarded, agent, peer=peer)
+        assert status == 202
 
 
 def send_from_a_peer(product: Product) -> None:
