@@ -34,7 +34,7 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
         ListenError, PolicyError, FolderError, AssetError: before it serves.
 
     """
-    runtime = build(settings, folder)
+    runtime = build(settings, folder, serving=True)
     limits = Limits(
         settings.spool_seal_bytes,
         settings.spool_seal_seconds,

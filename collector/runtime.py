@@ -10,7 +10,7 @@ import msgspec
 from collector.doors import Doors
 from collector.folder import Folder
 from collector.sites import Sites
-from pipeline.agents.networks import lists_in, load_networks
+from pipeline.agents.networks import LaterNetworks, lists_in, load_networks
 from pipeline.agents.rate import Rate
 from pipeline.device import ClientHints, parse_device
 from pipeline.geo.files import databases_in
@@ -40,7 +40,9 @@ class Runtime(msgspec.Struct, frozen=True):
     salts: DaySalt
 
 
-def build(settings: Settings, folder: Folder, *, keep: bool = True) -> Runtime:
+def build(
+    settings: Settings, folder: Folder, *, keep: bool = True, serving: bool = False
+) -> Runtime:
     """
     Build the shared parts.
 
@@ -49,6 +51,8 @@ def build(settings: Settings, folder: Folder, *, keep: bool = True) -> Runtime:
         folder: its data folder.
         keep: False for who asks what would be, perhaps on another day: the day's salt
             is then not turned.
+        serving: True for who answers visitors: what takes its time is made ready now,
+            and not in a visitor's request.
 
     Raises:
         PolicyError, FolderError, SaltError, SettingsError, OSError: with words for
@@ -56,9 +60,6 @@ def build(settings: Settings, folder: Folder, *, keep: bool = True) -> Runtime:
 
     """
     policy = load_policy()
-    # The agent parser builds its patterns at first use, a third of a second: better
-    # now than in a visitor's request.
-    parse_device("", ClientHints())
     use_lists(folder.lists)
     lists()
     named = [Path(name) for name in settings.geo_databases]
@@ -68,9 +69,8 @@ def build(settings: Settings, folder: Folder, *, keep: bool = True) -> Runtime:
     )
     objections = Objections(folder.objections)
     salts = DaySalt(folder.salt, keep=keep)
-    networks = load_networks(
-        [Path(name) for name in settings.networks] or lists_in(folder.networks)
-    )
+    paths = [Path(name) for name in settings.networks] or lists_in(folder.networks)
+    networks = load_networks(paths) if serving else LaterNetworks(paths)
     apart = settings.datacenter_visits == "count_apart"
     rate = Rate(settings.robot_events, settings.robot_seconds)
     processor = Processor(
@@ -82,6 +82,9 @@ def build(settings: Settings, folder: Folder, *, keep: bool = True) -> Runtime:
         Robots(networks, rate, is_spam, datacenters=apart),
         MailClerk(networks, datacenters=apart),
     )
+    if serving:
+        # The agent parser builds its patterns at first use, a third of a second.
+        parse_device("", ClientHints())
     sites = Sites(folder.sites, open_sites=settings.open_sites)
     doors = Doors(settings, policy, sites, processor, folder.secret("link.key"))
     headers = {

@@ -7,6 +7,7 @@ person, so where lists overlap those win over a data centre; `people` wins over 
 Loaded once, then only read; addresses are not remembered.
 """
 
+import functools
 import importlib.util
 import itertools
 import logging
@@ -82,6 +83,23 @@ class Networks:
         if family is AF_INET:
             return KINDS[self._v4_codes[bisect_right(self._v4, number) - 1]]
         return KINDS[self._v6_codes[bisect_right(self._v6, number) - 1]]
+
+
+class LaterNetworks(Networks):
+    """Networks of files that are read when it is first asked, for who seldom asks."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Remember the files, see `load_networks`."""
+        super().__init__()
+        self._paths = paths
+
+    def kind(self, address: str) -> Kind:
+        """Return the kind of network that an address is in; as `Networks.kind`."""
+        return self._read.kind(address)
+
+    @functools.cached_property
+    def _read(self) -> Networks:
+        return load_networks(self._paths)
 
 
 def load_networks(paths: Sequence[Path]) -> Networks:

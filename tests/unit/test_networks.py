@@ -263,3 +263,13 @@ def test_whole_space() -> None:
 
     assert ("vpn", "vpn") == (known.kind("0.0.0.0"), known.kind("255.255.255.255"))
     assert ("tor", "tor") == (known.kind("::"), known.kind(last))
+
+
+def test_read_when_first_asked(tmp_path: Path) -> None:
+    """Who seldom asks starts without the lists; the answers are the same."""
+    path = written(tmp_path, "relay.txt", "198.51.100.0/24\n")
+    later = networks.LaterNetworks([path])
+    assert "_read" not in vars(later)
+
+    assert later.kind("198.51.100.7") == "relay"
+    assert later.kind("8.8.8.8") == networks.load_networks([path]).kind("8.8.8.8")
