@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import yaml
 
 from pipeline.places import Medium, Places, without_www
-from pipeline.referrer_lists import MAX_BYTES, ListError, own_list
+from pipeline.referrer_lists import ListError, own_list, read_text
 
 PLACES_SOURCE = "matomo-org/searchengine-and-social-list"
 PLACES_LICENCE = "CC0-1.0"
@@ -167,7 +167,7 @@ def _locate(folder: Path, names: Iterable[str]) -> Path:
 
 
 def _names(path: Path, file: _File) -> Mapping[str, object]:
-    text = _read(path)
+    text = read_text(path)
     try:
         # References could unfold few bytes to many, and tags name what we do not read.
         plain = not any(
@@ -238,7 +238,7 @@ def _spammers(path: Path, own: Places) -> tuple[list[str], int]:
     """Return the hosts of a list of spammers, and how many were left out."""
     hosts: set[str] = set()
     left = spoilt = count = 0
-    for line in _read(path).splitlines():
+    for line in read_text(path).splitlines():
         host = line.strip().lower()
         if not host or host.startswith("!"):
             continue
@@ -268,17 +268,3 @@ def _check_spoilt(file: str, spoilt: int, count: int) -> None:
     if spoilt > count * _MOST_SPOILT:
         message = f"{file}: {spoilt} of {count} entries are no host names"
         raise ListError("bad_hosts", message)
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise ListError("unreadable", f"{path}: {error.strerror}") from error
-    if len(content) > MAX_BYTES:
-        raise ListError("too_large", f"{path.name} is larger than {MAX_BYTES} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ListError("not_utf8", f"{path.name} is not UTF-8") from None

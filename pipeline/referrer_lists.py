@@ -153,7 +153,7 @@ def read_spam(path: Path) -> tuple[frozenset[str], dict[str, str]]:
 
     """
     hosts, head = set(), {}
-    for line in _text(path).splitlines():
+    for line in read_text(path).splitlines():
         if line.startswith("#"):
             name, colon, value = line.removeprefix("#").partition(":")
             if colon:
@@ -167,7 +167,7 @@ def read_spam(path: Path) -> tuple[frozenset[str], dict[str, str]]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found: Any = json.loads(_text(path))
+        found: Any = json.loads(read_text(path))
     except json.JSONDecodeError:
         raise ListError("not_json", f"{path.name} is not JSON") from None
     if not isinstance(found, dict):
@@ -215,7 +215,14 @@ def _stamp(folder: Path | None, name: str) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_ino
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """
+    Return the text of a list that others wrote, within bounds.
+
+    Raises:
+        ListError: when it cannot be read, is too large or no UTF-8.
+
+    """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -224,6 +231,6 @@ def _text(path: Path) -> str:
     if len(content) > MAX_BYTES:
         raise ListError("too_large", f"{path.name} is larger than {MAX_BYTES} bytes")
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ListError("not_utf8", f"{path.name} is not UTF-8") from None
