@@ -28,8 +28,9 @@ _log = logging.getLogger("kastana.receive")
 _RETRY_AFTER_S = 5
 
 
-# A reader goes on to a link's target even when the click cannot be kept.
-_WITHOUT_SITES = frozenset({"preflight", "redirect"})
+# What is of no site; and a reader goes on to a link's target even when the click
+# cannot be kept.
+_WITHOUT_SITES = frozenset({"gpc", "preflight", "redirect"})
 
 
 class Desk:

@@ -6,6 +6,7 @@ A mapped file that someone cuts or overwrites in place ends the process that rea
 folder, named after the state of the original: never changed, only replaced by the next.
 """
 
+import glob
 import os
 import shutil
 from pathlib import Path
@@ -36,8 +37,11 @@ def stable_copy(path: Path, folder: Path) -> Path:
             draft.rename(target)
         finally:
             draft.unlink(missing_ok=True)
+    if _state(path) != state:
+        # Another process may have copied the next state by now: that one stays.
+        return target
     # Whoever has an older one open keeps it until it is closed.
-    for other in folder.glob(f"{path.stem}-*.mmdb"):
+    for other in folder.glob(f"{glob.escape(path.stem)}-*.mmdb"):
         if other != target and other.stem.count("-") == target.stem.count("-"):
             other.unlink(missing_ok=True)
     return target

@@ -53,3 +53,24 @@ def test_written_to_while_it_is_read(
         stable_copy(path, folder)
 
     assert not list(folder.iterdir())
+
+
+def test_who_is_late_removes_nothing_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that still saw the file before leaves the copy of the one after."""
+    path, folder = tmp_path / "city.mmdb", tmp_path / "mapped"
+    path.write_bytes(b"one")
+    older = stable_copy(path, folder)
+    exists = Path.exists
+
+    def overtaken(self: Path) -> bool:
+        monkeypatch.setattr(Path, "exists", exists)
+        path.write_bytes(b"other")
+        folder.joinpath("city-next.mmdb").write_bytes(b"other")
+        return exists(self)
+
+    monkeypatch.setattr(Path, "exists", overtaken)
+
+    assert stable_copy(path, folder) == older
+    assert folder.joinpath("city-next.mmdb").exists()

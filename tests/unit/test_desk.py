@@ -13,7 +13,8 @@ from schemas.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("door", "status"), [("events", 503), ("pixel", 503), ("redirect", 200)]
+    ("door", "status"),
+    [("events", 503), ("pixel", 503), ("redirect", 200), ("gpc", 200)],
 )
 async def test_without_a_list_of_sites_nothing_is_taken(
     tmp_path: Path, door: str, status: int
