@@ -142,6 +142,7 @@ class Minimiser:
             ),
             device_type=facts.device.device_type if counted and facts else "",
             url_path=facts.url.path if counted and facts else "",
+            synthetic=int(raw.event.synthetic),
             events=1,
         )
 
@@ -223,6 +224,7 @@ class _Own(msgspec.Struct, frozen=True):
 
 
 _NO_OWN = _Own()
+_NEVER = time_text(0)
 
 
 def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
@@ -268,7 +270,7 @@ def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
         list(consent.flags),
         list(consent.sources),
         list(consent.problems),
-        time_text(consent.given_ms or 0),
+        time_text(consent.given_ms) if consent.given_ms else _NEVER,
         raw.door,
         visitor.id,
         visitor.scope,
@@ -322,6 +324,7 @@ def _values(  # noqa: PLR0913 - the inputs of the path, each of its own type
         own.navigation_type,
         own.mailing,
         facts.mail_verdict,
+        int(event.synthetic),
     ]
 
 

@@ -102,6 +102,8 @@ class Event(
     gpc: bool = False
     dnt: bool = False
     automated: bool = False
+    # Sent by a load test: nobody's visit, and kept apart from those.
+    synthetic: bool = False
     properties: Properties | None = None
 
     def __repr__(self) -> str:

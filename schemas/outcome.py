@@ -77,7 +77,10 @@ INVALID: dict[str, str] = {
     "bad_signature": "the link was not signed here",
     "too_large": "the body is larger than allowed",
     "unsupported_type": "the body is neither JSON nor of a type that could hold it",
-    "rate_limited": "too many requests from one network",
+    "rate_limited": "too many requests from one network, or events of one site",
+    "too_many_connections": "the collector has as many connections as it may",
+    "too_slow": "the request came in too slowly",
+    "head_too_large": "the request's headers are larger than allowed",
     "spool_full": "the collector cannot store more for now",
     "sites_unusable": "the list of sites cannot be read, so nothing is taken",
     "objections_unusable": "who withdrew cannot be looked up now, so nothing is taken",
@@ -142,13 +145,18 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Invalid(msgspec.Struct, frozen=True):
-    """An event that cannot be understood: code, words, and the field at fault."""
+    """
+    An event that cannot be understood: code, words, and the field at fault.
+
+    `synthetic` if it says that a load test sent it.
+    """
 
     code: str
     message: str
     field: str = ""
     index: int = 0
     site: str = ""
+    synthetic: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a code that is not declared."""

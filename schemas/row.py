@@ -86,6 +86,7 @@ class Row(msgspec.Struct, frozen=True):
     navigation_type: str
     mailing: str
     mail_verdict: str
+    synthetic: int
 
 
 class CountRow(msgspec.Struct, frozen=True):
@@ -103,6 +104,7 @@ class CountRow(msgspec.Struct, frozen=True):
     geo_country_iso_code: str
     device_type: str
     url_path: str
+    synthetic: int
     events: int
 
 

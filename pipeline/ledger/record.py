@@ -116,6 +116,10 @@ def read_choice(choice: ConsentChoice, readings: Sequence[Reading]) -> Said | In
         named = choice.categories or parted or ASKED
         states |= dict.fromkeys(named, "withdrawn")
         return Said("ConsentWithdrawn", states, consent)
+    if choice.synthetic:
+        # A withdrawal is one whoever sends it; of a grant the ledger would be proof.
+        words = "a load test gives and refuses nothing"
+        return Invalid("bad_choice", words, "synthetic", site=choice.site)
     if choice.categories is not None:
         words = "only a withdrawal names categories"
         return Invalid("bad_choice", words, "categories", site=choice.site)

@@ -27,3 +27,4 @@ SELECT
     target_url_domain,
     properties
 FROM kastana.events FINAL
+WHERE NOT synthetic

@@ -10,5 +10,5 @@ SELECT
     count() AS views,
     uniqExactIf(visitor_id, visitor_id != 0) AS visitors
 FROM kastana.events FINAL
-WHERE event_name = 'page_view'
+WHERE event_name = 'page_view' AND NOT synthetic
 GROUP BY site, day, geo_country_iso_code, geo_region_iso_code

@@ -12,5 +12,5 @@ SELECT
     groupUniqArray(5)(user_agent_name) AS browsers,
     count() AS occurrences
 FROM kastana.events FINAL
-WHERE event_name IN ('exception', 'app_crash')
+WHERE event_name IN ('exception', 'app_crash') AND NOT synthetic
 GROUP BY site, day, event_name, exception_type, exception_message, url_path

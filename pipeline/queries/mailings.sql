@@ -27,7 +27,8 @@ FROM
         toUInt64(event_name = 'email_click') AS clicked,
         visitor_id AS reader
     FROM kastana.events FINAL
-    WHERE event_name = 'email_open' OR (event_name = 'email_click' AND visitor_id = 0)
+    WHERE (event_name = 'email_open' OR (event_name = 'email_click' AND visitor_id = 0))
+        AND NOT synthetic
     UNION ALL
     SELECT
         site,
@@ -54,7 +55,7 @@ FROM
                 RANGE BETWEEN CURRENT ROW AND 1999 FOLLOWING
             ) AS ahead
         FROM kastana.events FINAL
-        WHERE event_name = 'email_click' AND visitor_id != 0
+        WHERE event_name = 'email_click' AND visitor_id != 0 AND NOT synthetic
     )
     UNION ALL
     SELECT
@@ -66,6 +67,6 @@ FROM
         if(event_name = 'email_click', events, 0) AS clicked,
         toUInt64(0) AS reader
     FROM kastana.counts
-    WHERE event_name IN ('email_open', 'email_click') AND outcome = 'counted'
+    WHERE event_name IN ('email_open', 'email_click') AND outcome = 'counted' AND NOT synthetic
 )
 GROUP BY site, day, mailing

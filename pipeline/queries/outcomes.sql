@@ -13,8 +13,10 @@ FROM
 (
     SELECT site, occurred_at, event_name, outcome, outcome_reasons, toUInt64(1) AS number
     FROM kastana.events FINAL
+    WHERE NOT synthetic
     UNION ALL
     SELECT site, occurred_at, event_name, outcome, outcome_reasons, events AS number
     FROM kastana.counts
+    WHERE NOT synthetic
 )
 GROUP BY site, day, event_name, outcome, reasons

@@ -24,7 +24,7 @@ FROM
         sumIf(engaged_ms, event_name = 'page_ping') AS engaged,
         quantileStateIf(0.5)(scroll_depth, event_name = 'page_ping') AS scrolled
     FROM kastana.events FINAL
-    WHERE event_name IN ('page_view', 'page_ping')
+    WHERE event_name IN ('page_view', 'page_ping') AND NOT synthetic
     GROUP BY site, day, url_path
     UNION ALL
     SELECT
@@ -38,7 +38,7 @@ FROM
         0 AS engaged,
         quantileStateIf(0.5)(toUInt8(0), 0) AS scrolled
     FROM kastana.counts
-    WHERE event_name = 'page_view' AND outcome = 'counted'
+    WHERE event_name = 'page_view' AND outcome = 'counted' AND NOT synthetic
         AND NOT hasAny(outcome_reasons, ['robot', 'headless', 'automated', 'datacenter', 'referrer_spam', 'rate', 'prefetch'])
     GROUP BY site, day, url_path
 )

@@ -11,5 +11,5 @@ SELECT
     count() AS views,
     uniqExactIf(visitor_id, visitor_id != 0) AS visitors
 FROM kastana.events FINAL
-WHERE event_name = 'page_view' AND traffic_medium != 'internal'
+WHERE event_name = 'page_view' AND traffic_medium != 'internal' AND NOT synthetic
 GROUP BY site, day, traffic_source, traffic_medium, referrer_domain

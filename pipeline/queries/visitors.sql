@@ -24,5 +24,6 @@ FROM
     FROM kastana.events FINAL
     WHERE event_name NOT IN ('email_open', 'email_click')
         AND NOT (door = 'server' AND visitor_id = 0)
+        AND NOT synthetic
 )
 GROUP BY site, day

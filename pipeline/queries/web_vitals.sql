@@ -12,5 +12,5 @@ SELECT
     round(countIf(web_vital_rating = 'good') / count(), 3) AS good_share,
     count() AS samples
 FROM kastana.events FINAL
-WHERE event_name = 'web_vital'
+WHERE event_name = 'web_vital' AND NOT synthetic
 GROUP BY site, day, web_vital_name, url_path, device_type

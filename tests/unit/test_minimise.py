@@ -111,7 +111,7 @@ EVENTS = [
             "navigation_type": "reload",
         },
     ),
-    ("email_open", {"mailing": "may"}),
+    ("email_open", {"mailing": "may", "synthetic": True}),
     ("location", {"latitude": 52.520008123, "longitude": 13.404954987}),
 ]
 
@@ -386,6 +386,7 @@ def test_counted(minimiser: Minimiser) -> None:
         "geo_country_iso_code": "DE",
         "device_type": "desktop",
         "url_path": "/path",
+        "synthetic": 0,
         "events": 1,
     } == values
 

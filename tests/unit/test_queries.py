@@ -17,7 +17,7 @@ from pipeline.queries import View, ViewError, ask, load_views, parse_view
 from pipeline.store import Store
 from schemas.outcome import REASONS
 from schemas.policy import load_policy
-from schemas.row import Row
+from schemas.row import CountRow, Row
 from tests import store_fixture
 from tests.builders import count_row, headers, row
 
@@ -142,6 +142,36 @@ def numbers(rows: list[dict[str, str]]) -> list[tuple[str, ...]]:
     """Return day, visitors, sessions, views and anonymous views of each row."""
     names = ("day", "visitors", "sessions", "views", "anonymous_views")
     return [tuple(one[name] for name in names) for one in rows]
+
+
+def test_load_tests_stay_apart(store: Store) -> None:
+    """What a load test sent is in one view alone, and no visitor's event is in it."""
+    for synthetic, views in (
+        (1, {"load_tests"}),
+        (0, set(load_views()) - {"load_tests"}),
+    ):
+        keep(
+            store,
+            *(msgspec.structs.replace(one, synthetic=synthetic) for one in some()),
+        )
+        shown = {name for name in load_views() if answer(store, name, SECOND, SECOND)}
+
+        assert shown == views
+        for table in ("events", "counts"):
+            store.command(f"TRUNCATE TABLE kastana.{table} SYNC")
+
+
+def some() -> list[Row | CountRow]:
+    """Return rows and counters of which every view shows some."""
+    noon = f"{SECOND} 12:00:00"
+    names = ("page_view", "page_ping", "exception", "web_vital", "email_open")
+    kept: list[Row | CountRow] = [seen(noon, name) for name in names]
+    kept += [seen(noon, "email_click", visitor) for visitor in (0, 1)]
+    for name in ("page_view", "email_open"):
+        kept.append(
+            count_row(event_name=name, occurred_at=f"{noon}.000", outcome="counted")
+        )
+    return kept
 
 
 class TestVisitors:
