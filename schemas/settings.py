@@ -34,6 +34,13 @@ ProxyHeader = Literal[
 ]
 
 
+# What a row survives once its sender has its answer; pipeline/spool.py says it in full.
+Durability = Literal["fsync", "write", "memory"]
+
+# Variables that are read elsewhere: the file of settings; the spool's keys, which are
+# no option, since the command line can be seen by others.
+_NOT_SETTINGS = ("config", "spool_key")
+
 _NAME = re.compile(r"`\$\.(\w+)")
 
 _HIGHEST_PORT = 65_535
@@ -66,6 +73,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         str,
         Meta(
             description="A ClickHouse server (http or https URL) in place of the embedded engine"
+        ),
+    ] = ""
+    clickhouse_cluster: Annotated[
+        str,
+        Meta(
+            pattern=r"^([A-Za-z_][A-Za-z0-9_-]{0,63})?\Z",
+            description="The cluster that `clickhouse_url` is a replica of, by its name there: tables are made on all its servers, replicated; empty: one server",
         ),
     ] = ""
     workers: Annotated[
@@ -154,6 +168,64 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             ge=1, description="Requests at once from one network before the rate counts"
         ),
     ] = 1000.0
+    site_rate: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="Events a second of one site, in each edge, before 429; 0: no limit; a site's own `rate` goes first",
+        ),
+    ] = 0.0
+    site_burst: Annotated[
+        float,
+        Meta(
+            ge=1,
+            description="Events at once of one site before the rate counts; a site's own `burst` goes first",
+        ),
+    ] = 10_000.0
+    max_connections: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100_000,
+            description="Most connections of one edge; one more is answered 503 and closed",
+        ),
+    ] = 4096
+    head_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=600,
+            description="How long a client may take to send a request's head",
+        ),
+    ] = 10.0
+    body_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=600,
+            description="In each such time a body must come on by as much as `body_rate` says, and an answer be taken on",
+        ),
+    ] = 10.0
+    body_rate: Annotated[
+        float,
+        Meta(ge=0, description="Bytes a second that a body must come on by"),
+    ] = 1024.0
+    idle_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=86_400,
+            description="How long a connection is kept without a request; longer than the proxy in front keeps its own",
+        ),
+    ] = 75.0
+    drain_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="How long requests under way may take when the edge ends or is replaced",
+        ),
+    ] = 10.0
     spool_seal_bytes: Annotated[
         int, Meta(ge=4096, description="A segment is sealed at this size")
     ] = 16_777_216
@@ -167,6 +239,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Bytes that may wait for the store before the collector answers 503",
         ),
     ] = 1_073_741_824
+    spool_free_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="What the collector leaves free on the spool's disk, for withdrawals and the store, before it answers 503",
+        ),
+    ] = 67_108_864
+    durability_events: Annotated[
+        Durability,
+        Meta(
+            description="When `/e` answers: fsync: on the disk; write: safe from the death of the process, not of the machine; memory: before it is written, lost with the process"
+        ),
+    ] = "fsync"
+    durability_pixel: Annotated[
+        Durability, Meta(description="The same for `/p.gif`")
+    ] = "fsync"
+    durability_redirect: Annotated[
+        Durability, Meta(description="The same for `/r/`")
+    ] = "fsync"
+    spool_key_file: Annotated[
+        str,
+        Meta(
+            description="File of keys that encrypt the spool, 64 hexadecimal digits a line: the first encrypts, the others still read; or in KASTANA_SPOOL_KEY, commas between; empty: plain"
+        ),
+    ] = ""
     spool_keep_seconds: Annotated[
         float, Meta(ge=0, description="How long a loaded segment is kept")
     ] = 600.0
@@ -178,6 +275,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="Stored rows of a withdrawn consent are deleted within this time",
         ),
     ] = 60.0
+    rollup_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="How often hours that have ended, or got late events, are put into the rollups; totals are exact before",
+        ),
+    ] = 300.0
     policy_url: Annotated[
         str, Meta(description="Where visitors can read the policy; goes on receipts")
     ] = ""
@@ -243,6 +348,22 @@ def load_settings(
         message = f"{sources['clickhouse_url']}: not http(s) - at `clickhouse_url`"
         raise SettingsError(message)
     return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """
+    Return the variables from which `load_settings` makes the same settings.
+
+    Raises:
+        SettingsError: when a value cannot be written as a variable.
+
+    """
+    values = msgspec.to_builtins(settings)
+    variables = {f"KASTANA_{name.upper()}": _text(it) for name, it in values.items()}
+    if load_settings(None, variables, {}) != settings:
+        message = "a path or a network holds a comma or begins with a space"
+        raise SettingsError(message)
+    return variables
 
 
 def descriptions() -> dict[str, tuple[str, Any]]:
@@ -312,7 +433,7 @@ def _from_environment(
         if not variable.startswith("KASTANA_"):
             continue
         name = variable.removeprefix("KASTANA_").lower()
-        if name == "config":
+        if name in _NOT_SETTINGS:
             continue
         if name not in known:
             message = f"environment: {variable} is not a setting"
@@ -322,6 +443,14 @@ def _from_environment(
         else:
             values[name] = text
     return values
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ",".join(value)
+    return str(value)
 
 
 def _toml(value: object) -> str:

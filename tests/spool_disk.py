@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+import pipeline.durable
 import pipeline.segment
 from schemas.row import Row
 
@@ -35,6 +36,12 @@ class Disk:
     def fail(self, call: str, number: int = errno.EIO) -> None:
         """Let every call of this name fail from now on."""
         self.errors[call] = OSError(number, os.strerror(number))
+
+    def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
+        """Open a file; only what makes a new one can fail."""
+        if flags & os.O_CREAT:
+            self._note("open")
+        return os.open(path, flags, mode)
 
     def write(self, descriptor: int, content: memoryview) -> int:
         """Write as much as the budget allows, then refuse."""
@@ -71,16 +78,15 @@ class Disk:
 
 
 @contextmanager
-def disk_under_spool() -> Iterator[Disk]:
+def disk_under_spool(disk: Disk | None = None) -> Iterator[Disk]:
     """Put such a disk under the spool for a while."""
-    disk = Disk()
-    real = pipeline.segment.os
-    pipeline.segment.os = disk  # type: ignore[assignment]
+    disk = disk or Disk()
+    pipeline.segment.os = pipeline.durable.os = disk  # type: ignore[assignment]
     try:
         yield disk
     finally:
         disk.gate.set()
-        pipeline.segment.os = real
+        pipeline.segment.os = pipeline.durable.os = os
 
 
 def segments(root: Path, *states: str) -> list[Path]:

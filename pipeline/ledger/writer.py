@@ -24,7 +24,6 @@ from typing import Any, Protocol
 import orjson
 
 from pipeline.clock import now_ms, time_text
-from pipeline.durable import replace_file
 from pipeline.ledger.chain import (
     TABLE,
     Head,
@@ -43,7 +42,8 @@ from pipeline.ledger.heads import (
     read_heads,
     write_heads,
 )
-from pipeline.segment import SUFFIX, header_bytes
+from pipeline.sealing import PLAIN, Sealing
+from pipeline.segment import SUFFIX, header_bytes, read_segment, replace_segment
 from pipeline.store_errors import StoreRefused, StoreUnavailable
 from schemas.ddl import DATABASE, segment_header
 from schemas.policy import load_policy
@@ -90,6 +90,8 @@ class Ledger:
         heads_path: Path,
         chain_id: str,
         clock: Callable[[], int] = now_ms,
+        *,
+        sealing: Sealing = PLAIN,
     ) -> None:
         """
         Read what this writer knows.
@@ -99,6 +101,7 @@ class Ledger:
             heads_path: the file of the heads.
             chain_id: who writes: the id of the data folder.
             clock: ms since 1970 UTC.
+            sealing: the keys of segments.
 
         Raises:
             HeadsError: when the file of the heads is damaged.
@@ -108,6 +111,7 @@ class Ledger:
         self._path = heads_path
         self._chain = chain_id
         self._clock = clock
+        self._sealing = sealing
         self._file = read_heads(heads_path)
         types = ledger_types()
         self.header = header_bytes(list(types), list(types.values()))
@@ -125,10 +129,11 @@ class Ledger:
         Raises:
             StoreUnavailable: when the store cannot be asked; try again.
             StoreRefused: when the file is no segment of the ledger.
+            SegmentWaitsError, SegmentDamagedError: when a file cannot be read.
             OSError: when the file could not be replaced; it is as it was.
 
         """
-        body = path.read_bytes()
+        body = read_segment(path, self._sealing)
         if body.startswith(self.header) and path.name in self._kept():
             return
         self._settle(path)
@@ -141,8 +146,7 @@ class Ledger:
             head = heads.get(key) or self._heads.heads.get(key) or Head()
             linked, heads[key] = link(record, head, self._chain, now)
             lines.append(orjson.dumps(list(linked.values())) + b"\n")
-        draft = path.with_name(f".{path.name}.draft")
-        replace_file(path, self.header + b"".join(lines), draft)
+        replace_segment(path, self.header + b"".join(lines), self._sealing)
         # After the file: what is pending has its links, and may be inserted.
         self._know(
             Heads(self._heads.heads, self._heads.segment, Pending(path.name, heads))
@@ -173,7 +177,7 @@ class Ledger:
             return
         waiting = path.with_name(pending.segment)
         token = pending.segment.removesuffix(SUFFIX).partition("-")[2]
-        body = waiting.read_bytes() if waiting.exists() else b""
+        body = read_segment(waiting, self._sealing) if waiting.exists() else b""
         if body.startswith(self.header):
             try:
                 # Its insert may still be under way: under its token it counts once.

@@ -9,6 +9,7 @@ import pytest
 from schemas.settings import (
     Settings,
     SettingsError,
+    as_environment,
     descriptions,
     example_toml,
     load_settings,
@@ -148,3 +149,23 @@ def test_example_shows_the_defaults() -> None:
 def test_base_url(options: dict[str, str], url: str) -> None:
     """Clients are told the public URL, or the listener's."""
     assert url == load_settings(None, {}, options).base_url
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        Settings(demo=False, workers=3, site_rate=0.25, listen="[::1]:80"),
+        Settings(geo_databases=("a b", "c"), trusted_proxies=("10.0.0.0/8",)),
+    ],
+    ids=["none", "numbers", "lists"],
+)
+def test_settings_as_variables(settings: Settings) -> None:
+    """Settings are handed on as variables, and read back the same."""
+    assert settings == load_settings(None, as_environment(settings), {})
+
+
+def test_settings_that_are_no_variables() -> None:
+    """A path that a variable cannot hold is refused, not cut."""
+    with pytest.raises(SettingsError, match="comma"):
+        as_environment(Settings(geo_databases=("a,b",)))

@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-import pipeline.spool
-from pipeline.segment import make_folders, recover
+import pipeline.spool_room
+from pipeline.segment import make_folders, recover, replace_segment
 from pipeline.spool import Limits, Spool, SpoolError
+from schemas.row import CountRow
 from tests.builders import consent_row, count_row, headers, row
 from tests.spool_disk import (
     IDLE_S,
@@ -67,7 +68,7 @@ async def test_new_segment_is_in_its_folder(tmp_path: Path, disk: Disk) -> None:
     async with Spool.running(tmp_path, headers(), LIMITS) as spool:
         await spool.append([row()])
 
-    assert ["write", "fsync", "write", "fdatasync"] == disk.calls[:4]
+    assert ["open", "write", "fsync", "write", "fdatasync"] == disk.calls[:5]
 
 
 async def test_group_commit(tmp_path: Path, disk: Disk) -> None:
@@ -151,7 +152,10 @@ async def test_equal_counters_become_one_line(tmp_path: Path, disk: Disk) -> Non
         await asyncio.sleep(0.05)
         disk.gate.set()
         await asyncio.gather(*tasks)
-    counted = [(line[-2], line[-1]) for line in rows_in(*segments(tmp_path, "sealed"))]
+    place = CountRow.__struct_fields__.index("url_path")
+    counted = [
+        (line[place], line[-1]) for line in rows_in(*segments(tmp_path, "sealed"))
+    ]
 
     assert {"/a": 9, "/b": 3} == {
         path: sum(number for name, number in counted if name == path)
@@ -166,7 +170,9 @@ async def test_sealed_by_size(tmp_path: Path) -> None:
     async with Spool.running(tmp_path, headers(), limits) as spool:
         await spool.append([row(page_title="x" * 4000)])
 
-        assert 1 == len(segments(tmp_path, "sealed"))
+        assert await asyncio.to_thread(
+            wait_until, lambda: len(segments(tmp_path, "sealed")) == 1
+        )
         assert [] == segments(tmp_path, "open")
 
         await spool.append([row(page_title="y")])
@@ -201,13 +207,16 @@ async def test_sealed_at_the_end(tmp_path: Path) -> None:
     assert caught.value.full is False
 
 
-async def test_private(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0, 0o277, 0o777])
+async def test_private(tmp_path: Path, umask: int) -> None:
     """Files are 0600 and folders 0700, whatever the umask."""
-    old = os.umask(0)
+    old = os.umask(umask)
     try:
         root = tmp_path / "spool"
         async with Spool.running(root, headers(), LIMITS) as spool:
             await spool.append([row(), count_row()])
+        (path, _) = segments(root, "sealed")
+        replace_segment(path, path.read_bytes())
     finally:
         os.umask(old)
     modes = {
@@ -247,7 +256,7 @@ async def test_nothing_to_append(tmp_path: Path) -> None:
 
 async def test_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the bound appends are refused; what is there stays; room opens it again."""
-    monkeypatch.setattr(pipeline.spool, "_MEASURE_EVERY_S", 0.05)
+    monkeypatch.setattr(pipeline.spool_room, "MEASURE_EVERY_S", 0.05)
     limits = Limits(seal_bytes=4096, seal_seconds=IDLE_S, max_bytes=20_000)
     async with Spool.running(tmp_path, headers(), limits) as spool:
         accepted = 0
@@ -258,7 +267,10 @@ async def test_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             await spool.append([row()])
 
         assert caught.value.full is True
-        assert accepted == len(titles(tmp_path, "sealed")) < 5
+        assert accepted < 5
+        assert await asyncio.to_thread(
+            wait_until, lambda: len(titles(tmp_path, "sealed")) == accepted
+        )
 
         # Loaded segments do not wait any more.
         for path in segments(tmp_path, "sealed"):
@@ -333,3 +345,24 @@ async def test_several_spools_in_one_folder(tmp_path: Path) -> None:
         assert 2 == len(segments(tmp_path, "open"))
 
     assert 40 == len(set(titles(tmp_path, "sealed")))
+
+
+async def test_a_defect_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the thread dies of a defect nobody waits for it, and its owner is told."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def use() -> None:
+        async with Spool.running(tmp_path, headers(), LIMITS) as spool:
+            with pytest.raises(SpoolError, match="stopped"):
+                await spool.append([row()])
+            await spool.broken()
+            with pytest.raises(SpoolError, match="not running"):
+                await spool.append([row()])
+
+    monkeypatch.setattr("pipeline.spool_writer.Writer.commit", fail)
+    with pytest.raises(ZeroDivisionError):
+        await asyncio.wait_for(use(), 10)

@@ -17,6 +17,7 @@ from tests.spool_disk import (
     disk_under_spool,
     segments,
     titles,
+    wait_until,
 )
 
 LIMITS = Limits(seal_bytes=1 << 24, seal_seconds=IDLE_S, max_bytes=1 << 30)
@@ -172,6 +173,7 @@ async def test_seal_fails(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> N
         (tmp_path / "sealed").rmdir()
         with caplog.at_level(logging.WARNING, "kastana.spool"):
             await spool.append([row(page_title="x" * 5000)])
+            await asyncio.to_thread(wait_until, lambda: bool(caplog.text))
 
         assert "not sealed: No such file or directory" in caplog.text
 
