@@ -8,6 +8,7 @@ nothing about anyone. Answers are the engine's bytes in the format asked for.
 import asyncio
 import hmac
 import logging
+from datetime import date
 from typing import Protocol
 
 import msgspec
@@ -15,10 +16,14 @@ import orjson
 from aiohttp import web
 
 from collector import metrics
+from collector.health import health
 from collector.runtime import Runtime
+from pipeline.load_breaker import Status
 from pipeline.queries import ask, load_views
+from pipeline.rollups import Rollups
 from pipeline.sql_guard import GuardError
-from pipeline.store import Store, StoreRefused, StoreUnavailable
+from pipeline.store import Store, StoreError, StoreRefused, StoreUnavailable
+from schemas.rollups import load_rollups
 
 _log = logging.getLogger("kastana.admin")
 
@@ -27,10 +32,15 @@ class Holder(Protocol):
     """Where the store stands, and why not."""
 
     store: Store | None
+    rollups: Rollups | None
 
     @property
     def problem(self) -> str:
         """Why the store cannot be used now."""
+
+    @property
+    def loading(self) -> Status | None:
+        """How loading goes; None until the store was opened."""
 
 
 class SqlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +61,15 @@ class QueryRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: str = "JSONEachRow"
 
 
+class RebuildRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A rollup, and of which site and days its hours are to be built again."""
+
+    name: str
+    site: str
+    start: date
+    end: date
+
+
 class Admin:
     """The handlers of the admin listener."""
 
@@ -67,10 +86,8 @@ class Admin:
     async def ready(self, _request: web.Request) -> web.Response:
         """`GET /health/ready`: 503 while the store is away."""
         problem = self._holder.problem
-        if problem:
-            body = {"status": "store_unavailable", "message": problem}
-            return web.json_response(body, status=503)
-        return web.json_response({"status": "ready"})
+        body = health(problem, self._holder.loading)
+        return web.json_response(body, status=503 if problem else 200)
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """`GET /metrics`, Prometheus text format."""
@@ -104,6 +121,27 @@ class Admin:
             return _error(404, "unknown_query", f"known are: {known}")
         parameters = {"site": asked.site, "from": asked.start, "to": asked.end}
         return await self._answer(ask(view), asked.format, parameters)
+
+    async def rebuild(self, request: web.Request) -> web.Response:
+        """`POST /rollup/rebuild`: put hours of a rollup down to be built again."""
+        if not self._authorised(request):
+            return _error(401, "unauthorised", "the admin token is missing or wrong")
+        try:
+            asked = msgspec.json.decode(await request.read(), type=RebuildRequest)
+        except msgspec.MsgspecError:
+            return _error(400, "bad_request", "expected {name, site, start, end}")
+        if asked.name not in load_rollups():
+            known = ", ".join(load_rollups())
+            return _error(404, "unknown_rollup", f"known are: {known}")
+        rollups = self._holder.rollups
+        if rollups is None:
+            return _error(503, "store_unavailable", self._holder.problem)
+        days = (asked.start.isoformat(), asked.end.isoformat())
+        try:
+            await asyncio.to_thread(rollups.rebuild, asked.name, asked.site, *days)
+        except StoreError as error:
+            return _error(503, "store_unavailable", str(error))
+        return web.json_response({"marked": asked.name})
 
     async def _answer(
         self, sql: str, fmt: str, parameters: dict[str, str]
@@ -146,6 +184,7 @@ def admin_routes(runtime: Runtime, holder: Holder) -> list[web.RouteDef]:
         web.get("/metrics", admin.metrics),
         web.post("/sql", admin.sql),
         web.post("/query", admin.query),
+        web.post("/rollup/rebuild", admin.rebuild),
     ]
 
 

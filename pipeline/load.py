@@ -1,33 +1,57 @@
 """
-Step 8, load: a sealed segment becomes one insert, exactly once.
+Step 8, load: sealed segments become inserts, each row exactly once.
 
-The insert's deduplication token is the segment's id and its body is the file's
-bytes, so however often it is repeated (a timeout after the commit, a crash before
-the rename) the engine takes it once. What the engine refuses for its content goes
-to `failed/` with the engine's code beside it, and the rest goes on; what fails
-because the store is away is tried again, with growing pauses, for ever.
+An insert is one segment, or several small ones of a table and header joined in order.
+Its token is fixed before the first attempt (`pipeline/load_plans.py`): however often
+it is repeated (a timeout after the commit, a crash before the rename) the engine takes
+it once. While the store is away it is tried again with growing pauses, for ever
+(`pipeline/load_breaker.py`).
 
-Before each attempt a segment of events is narrowed to what may still be stored, and
-one of consent choices is linked into its ledger, oldest first.
+What the engine refuses for its content is halved, again and again, until the refused
+rows stand alone: those go to `failed/`, each with the engine's number and name beside
+it, the rest is loaded. That costs some 2 * log2(n) inserts a bad row; when a segment
+has given `MOST_BAD` of them, whatever part is refused next is set aside whole. Segments
+of consent choices are not halved, nor joined: their rows are links of a chain.
+
+Before each attempt a segment of events is narrowed to what may still be stored, one of
+consent choices is linked into its ledger, oldest first, and one that an older policy
+wrote gets the columns that came since (`pipeline/load_header.py`).
 """
 
 import logging
-import os
-import random
 import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from pipeline.segment import SUFFIX, recover, sync_folder
+from pipeline.durable import replace_file, sync_folder
+from pipeline.load_breaker import Breaker, Status
+from pipeline.load_plans import Joint, Plans, digest
+from pipeline.load_ready import (
+    LEDGER,
+    Body,
+    Preparer,
+    SegmentLedger,
+    SegmentNarrower,
+    UnfitError,
+)
+from pipeline.sealing import PLAIN, Sealing, SegmentWaitsError
+from pipeline.segment import SUFFIX, recover
 from pipeline.store import StoreRefused, StoreUnavailable
-from pipeline.withdrawal.narrow import SegmentError
 from pipeline.withdrawal.objections import ObjectionsError
 
 _log = logging.getLogger("kastana.load")
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 30.0
+# How much goes into one insert that is joined; a single segment may be larger.
+JOIN_ROWS = 100_000
+JOIN_BYTES = 64 << 20
+_JOIN_MEMBERS = 1_000
+MOST_BAD = 16
+# A pass ends after this, so that withdrawals are carried out while a backlog loads.
+_PASS_S = 2.0
 
 
 class SegmentStore(Protocol):
@@ -37,31 +61,62 @@ class SegmentStore(Protocol):
         """Insert a segment's bytes under its token."""
 
 
-class SegmentNarrower(Protocol):
-    """Takes from a segment of events what was withdrawn."""
-
-    def narrow(self, path: Path) -> object:
-        """Replace the file, if anything in it may not be stored any more."""
-
-
-class SegmentLedger(Protocol):
-    """Links segments of consent choices."""
-
-    header: bytes
-
-    def chain(self, path: Path) -> None:
-        """Replace the file by its links, under another header."""
-
-    def loaded(self, path: Path) -> None:
-        """Take note that the file is in the store."""
-
-
 class Loaded(msgspec.Struct, frozen=True):
-    """What one pass did: rows and segments loaded, segments refused."""
+    """
+    What one pass did.
+
+    Attributes:
+        segments: segments loaded.
+        rows: rows in them.
+        failed: segments, and parts of segments, that were set aside.
+        waiting: segments that cannot be read yet, for want of their key.
+        inserts: attempts that the store took.
+        more: whether the pass ended with work left that can be done now.
+
+    """
 
     segments: int = 0
     rows: int = 0
     failed: int = 0
+    waiting: int = 0
+    inserts: int = 0
+    more: bool = False
+
+
+class _Insert(msgspec.Struct, frozen=True):
+    """What goes into the store at once; `fresh` if that may still be decided."""
+
+    members: tuple[str, ...]
+    joint: Joint | None = None
+    fresh: bool = False
+
+    @property
+    def table(self) -> str:
+        """The table that its segments' names begin with."""
+        return self.members[0].partition("-")[0]
+
+    @property
+    def token(self) -> str:
+        """What the engine knows it by."""
+        if self.joint is not None:
+            return self.joint.token
+        return self.members[0].removesuffix(SUFFIX).partition("-")[2]
+
+
+@dataclass
+class _Tally:
+    """What a pass did so far."""
+
+    segments: int = 0
+    rows: int = 0
+    failed: int = 0
+    waiting: int = 0
+    inserts: int = 0
+    more: bool = False
+
+    def told(self) -> Loaded:
+        """Return it as what `run_once` gives."""
+        return Loaded(**vars(self))
 
 
 class Loader:
@@ -76,9 +131,10 @@ class Loader:
         *,
         narrower: SegmentNarrower | None = None,
         ledger: SegmentLedger | None = None,
+        sealing: Sealing = PLAIN,
     ) -> None:
         """
-        Bind a spool to a store.
+        Bind a spool to a store, and end what a crash left half done.
 
         Args:
             root: the spool's folder.
@@ -87,100 +143,267 @@ class Loader:
             keep_s: how long a loaded segment is kept, seconds.
             narrower: holds events to what was withdrawn since they were accepted.
             ledger: links consent choices.
+            sealing: the keys of encrypted segments.
+
+        Raises:
+            OSError: when the disk fails.
 
         """
         self._root = root
+        self._sealed = root / "sealed"
         self._store = store
-        self._headers = headers
         self._keep_s = keep_s
-        self._narrower = narrower
         self._ledger = ledger
-        self._pause_s = _FIRST_PAUSE_S
-        self._not_before = 0.0
-        self.problem = ""
+        self._sealing = sealing
+        self._ready = Preparer(self._sealed, headers, narrower, ledger, sealing)
+        self._plans = Plans(root, sealing)
+        self._breaker = Breaker()
+        # Of each part of a refused segment, that segment; and its bad rows so far.
+        self._origins: dict[str, str] = {}
+        self._bad: dict[str, int] = {}
+        self._told: set[str] = set()
+
+    @property
+    def status(self) -> Status:
+        """Whether segments can be loaded, since when, and why not."""
+        return self._breaker.status
+
+    @property
+    def problem(self) -> str:
+        """Why no segment can be loaded now; empty when they can."""
+        return self._breaker.status.problem
 
     def run_once(self) -> Loaded:
-        """Recover, load what is sealed, purge what was loaded; never waits."""
-        for name in recover(self._root):
-            _log.info("recovered segment %s", name)
+        """Recover, purge, and load what is sealed; never waits."""
+        self._recover()
         self._purge()
-        if time.monotonic() < self._not_before:
-            return Loaded()
-        segments = rows = failed = 0
-        for path in sorted((self._root / "sealed").glob("*" + SUFFIX)):
+        tally = _Tally()
+        if self._breaker.allows():
             try:
-                rows += self._load(path)
-                segments += 1
-            except StoreRefused as error:
-                failed += 1
-                self._set_aside(path, f"{error.code} {error.name}")
-            except SegmentError:
-                failed += 1
-                self._set_aside(path, "0 SEGMENT_LINE")
+                self._pass(tally)
             except StoreUnavailable as error:
-                self._back_off("the store is away", str(error))
-                break
+                self._failed("the store is away", str(error))
             except ObjectionsError as error:
                 # Who withdrew cannot be known: no event is stored meanwhile.
-                self._back_off("nothing is stored", str(error))
-                break
+                self._failed("nothing is stored", str(error))
             except OSError as error:
-                self._back_off("the spool cannot be changed", str(error.strerror))
-                break
+                self._failed("the spool cannot be changed", str(error.strerror))
+        return tally.told()
+
+    def _pass(self, tally: "_Tally") -> None:
+        """Load until nothing is left, something fails, or the time is over."""
+        end = time.monotonic() + _PASS_S
+        self._plans.settle()
+        todo = deque(self._inserts())
+        while todo:
+            self._turn(todo, tally)
+            if todo and time.monotonic() > end:
+                tally.more = True
+                return
+        if not tally.waiting:
+            self._told.intersection_update({"recover"})
+        self._bad.clear()
+        self._worked()
+
+    def _inserts(self) -> list[_Insert]:
+        """Return what waits: joints, segments that stay alone, and all others."""
+        alone = self._plans.alone()
+        inserts = [_Insert(one.members, joint=one) for one in self._plans.joints()]
+        spoken_for = {name for insert in inserts for name in insert.members}
+        for path in self._sealed.glob("*" + SUFFIX):
+            if path.name not in spoken_for:
+                fresh = path.name not in alone
+                inserts.append(_Insert((path.name,), fresh=fresh))
+        return sorted(inserts, key=self._order)
+
+    def _order(self, insert: _Insert) -> tuple[bool, int, str]:
+        """Parts of what was refused first, the smallest first; then by age."""
+        name = insert.members[0]
+        part = name in self._origins
+        # So that bad rows are found before everything around them is in pieces.
+        size = (self._sealed / name).stat().st_size if part else 0
+        return not part, size, name
+
+    def _turn(self, todo: deque[_Insert], tally: _Tally) -> None:
+        """Bring about the next insert, or put what stands in its place first."""
+        insert = todo.popleft()
+        try:
+            bodies = self._bodies(insert)
+        except SegmentWaitsError as error:
+            tally.waiting += len(insert.members)
+            self._tell_waiting(insert.members[0], error.code)
+            return
+        except UnfitError as error:
+            self._unfit(insert, error, todo, tally)
+            return
+        if insert.fresh and insert.table != LEDGER:
+            insert = self._joined(insert, bodies, todo)
+        if any(body.rows for body in bodies):
+            header = digest(bodies[0].header)
+            if insert.joint is not None:
+                certain = insert.joint.header == header
             else:
-                self._recovered()
-        return Loaded(segments, rows, failed)
+                certain = self._plans.begin(insert.members[0], header)
+            try:
+                self._store.insert_segment(insert.table, _whole(bodies), insert.token)
+            except StoreRefused as error:
+                # It answers, whatever it says.
+                self._worked()
+                self._refused(insert, bodies[0], error, todo, tally, certain=certain)
+                return
+            tally.inserts += 1
+            self._worked()
+        self._loaded(insert)
+        tally.segments += len(bodies)
+        tally.rows += sum(body.rows for body in bodies)
 
-    def _load(self, path: Path) -> int:
-        table, _, token = path.name.removesuffix(SUFFIX).partition("-")
-        header = self._headers.get(table)
-        linked = self._ledger if table == "consents" else None
-        if linked is not None:
-            linked.chain(path)
-            header = linked.header
-        elif table == "events" and self._narrower is not None:
-            self._narrower.narrow(path)
-        body = path.read_bytes()
-        if header is None or not body.startswith(header):
-            # Written under another policy: its columns are not these.
-            raise StoreRefused(0, "SEGMENT_HEADER")
-        rows = body.count(b"\n") - header.count(b"\n")
-        if rows:
-            self._store.insert_segment(table, body, token)
-        if linked is not None:
-            linked.loaded(path)
-        # How long it is kept counts from now, not from its last line.
-        os.utime(path)
-        path.rename(self._root / "loaded" / path.name)
-        sync_folder(self._root / "loaded")
-        sync_folder(self._root / "sealed")
-        return rows
+    def _bodies(self, insert: _Insert) -> list[Body]:
+        """Return what an insert consists of; of a joint, what is still there."""
+        if insert.joint is None:
+            return [self._ready.body(insert.members[0])]
+        return [
+            self._ready.body(name)
+            for name in insert.members
+            if (self._sealed / name).exists()
+        ]
 
-    def _set_aside(self, path: Path, why: str) -> None:
-        target = self._root / "failed" / path.name
+    def _joined(
+        self, insert: _Insert, bodies: list[Body], todo: deque[_Insert]
+    ) -> _Insert:
+        """Take into an insert what follows it and fits; its bodies are added."""
+        rows, size = bodies[0].rows, len(bodies[0].content)
+        while todo and todo[0].fresh and todo[0].table == insert.table:
+            path = self._sealed / todo[0].members[0]
+            if size + path.stat().st_size > JOIN_BYTES or len(bodies) >= _JOIN_MEMBERS:
+                break
+            try:
+                body = self._ready.body(path.name)
+            except (SegmentWaitsError, UnfitError):
+                # What is to be said of it is said when it is its turn.
+                break
+            rows, size = rows + body.rows, size + len(body.content)
+            if rows > JOIN_ROWS or body.header != bodies[0].header:
+                break
+            bodies.append(body)
+            todo.popleft()
+        if len(bodies) == 1:
+            return insert
+        members = [body.segment for body in bodies]
+        joint = self._plans.join(members, digest(bodies[0].header))
+        return _Insert(joint.members, joint=joint)
+
+    def _loaded(self, insert: _Insert) -> None:
+        if insert.joint is not None:
+            self._plans.taken(insert.joint)
+            return
+        segment = insert.members[0]
+        if insert.table == LEDGER and self._ledger is not None:
+            self._ledger.loaded(self._sealed / segment)
+        self._plans.loaded(segment)
+        self._origins.pop(segment, None)
+
+    def _refused(  # noqa: PLR0913 - what is known of a refusal
+        self,
+        insert: _Insert,
+        body: Body,
+        error: StoreRefused,
+        todo: deque[_Insert],
+        tally: _Tally,
+        *,
+        certain: bool,
+    ) -> None:
+        """Find what in it the engine does not take; set that aside."""
+        why = f"{error.code} {error.name}"
+        if not certain:
+            # An earlier attempt, with other columns, may have been taken.
+            why += " maybe_stored"
+            for segment in insert.members:
+                self._set_aside(segment, why, tally)
+        elif insert.joint is not None:
+            self._plans.dissolve(insert.joint)
+            todo.extendleft(_Insert((one,)) for one in reversed(insert.members))
+        elif error.code and self._may_split(body):
+            self._split(body, todo)
+        else:
+            self._set_aside(insert.members[0], why, tally)
+
+    def _unfit(
+        self,
+        insert: _Insert,
+        error: UnfitError,
+        todo: deque[_Insert],
+        tally: _Tally,
+    ) -> None:
+        """Set aside what cannot be made an insert; without it, a joint goes on."""
+        alone = insert.joint is None and not self._plans.tried(error.segment)
+        if alone and error.name == "SEGMENT_LINE":
+            body = self._ready.as_it_is(error.segment)
+            if self._may_split(body):
+                self._split(body, todo)
+                return
+        self._set_aside(error.segment, f"{error.code} {error.name}", tally)
+        if insert.joint is not None:
+            todo.appendleft(insert)
+
+    def _may_split(self, body: Body) -> bool:
+        origin = self._origins.get(body.segment, body.segment)
+        ledger = body.segment.startswith(f"{LEDGER}-")
+        return body.rows > 1 and not ledger and self._bad.get(origin, 0) < MOST_BAD
+
+    def _split(self, body: Body, todo: deque[_Insert]) -> None:
+        origin = self._origins.pop(body.segment, body.segment)
+        parts = self._plans.split(body.segment, body.content)
+        self._origins.update(dict.fromkeys(parts, origin))
+        todo.extendleft(_Insert((part,)) for part in reversed(parts))
+
+    def _set_aside(self, segment: str, why: str, tally: _Tally) -> None:
+        origin = self._origins.pop(segment, "")
+        if origin:
+            self._bad[origin] = self._bad.get(origin, 0) + 1
+        target = self._root / "failed" / segment
         reason = target.with_suffix(".reason")
-        reason.touch(mode=0o600)
-        reason.write_text(why + "\n", encoding="utf-8")
-        path.rename(target)
+        replace_file(reason, f"{why}\n".encode(), reason.with_name(f".{reason.name}"))
+        (self._sealed / segment).rename(target)
         sync_folder(self._root / "failed")
-        _log.error("segment %s refused: %s; it waits in failed/", path.name, why)
+        sync_folder(self._sealed)
+        tally.failed += 1
+        _log.error("segment %s refused: %s; it waits in failed/", segment, why)
 
-    def _back_off(self, what: str, why: str) -> None:
-        if not self.problem:
+    def _tell_waiting(self, segment: str, code: str) -> None:
+        """Say that a segment cannot be read yet; of many, of the first."""
+        if code not in self._told:
+            self._told.add(code)
+            _log.warning("segment %s waits: %s", segment, code)
+
+    def _failed(self, what: str, why: str) -> None:
+        if self._breaker.failed(why):
             _log.warning("%s: %s; events wait in the spool", what, why)
-        self.problem = why
-        # Jitter, so that several loaders do not come back in step.
-        self._not_before = time.monotonic() + self._pause_s * random.uniform(0.5, 1)  # noqa: S311 - no secret
-        self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
 
-    def _recovered(self) -> None:
-        if self.problem:
+    def _worked(self) -> None:
+        if self._breaker.succeeded():
             _log.info("segments are loaded again")
-        self.problem = ""
-        self._pause_s = _FIRST_PAUSE_S
+
+    def _recover(self) -> None:
+        try:
+            for name in recover(self._root, self._sealing, self._tell_waiting):
+                _log.info("recovered segment %s", name)
+        except OSError as error:
+            # What could be recovered was; the rest is tried at the next pass.
+            if "recover" not in self._told:
+                self._told.add("recover")
+                _log.warning("open segments not recovered: %s", error.strerror)
+        else:
+            self._told.discard("recover")
 
     def _purge(self) -> None:
         oldest = time.time() - self._keep_s
         for path in (self._root / "loaded").iterdir():
             if path.stat().st_mtime < oldest:
                 path.unlink()
+
+
+def _whole(bodies: Sequence[Body]) -> bytes:
+    if len(bodies) == 1:
+        return bodies[0].content
+    rows = [memoryview(body.content)[body.start :] for body in bodies]
+    return b"".join([bodies[0].header, *rows])

@@ -33,6 +33,7 @@ from pipeline.store_clients import (
     engine,
     insert_file,
     insert_request,
+    insert_segment_file,
     make_private,
     opening,
     prepare,
@@ -58,14 +59,25 @@ SEGMENT_SETTINGS: Final[Mapping[str, str]] = {
     "deduplicate_blocks_in_dependent_materialized_views": "1",
     "input_format_skip_unknown_fields": "0",
     "input_format_null_as_default": "0",
+    # Repeats within a segment are told by merges and FINAL like all others; telling
+    # them at the insert costs as much as the insert.
+    "optimize_on_insert": "0",
+    # One block, however long: it is stored whole or not at all.
+    "min_insert_block_size_rows": "100000000",
+    "min_insert_block_size_bytes": "0",
     # Late events of one segment may belong to many months; a retry would not help.
     "throw_on_max_partitions_per_insert_block": "0",
 }
 _WINDOW: Final = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
 _COLUMNS: Final = (
-    "SELECT groupArray(name) FROM system.columns WHERE database = {database:String} "
-    "AND table = {table:String} "
-    "AND default_kind NOT IN ('ALIAS', 'MATERIALIZED', 'EPHEMERAL')"
+    "SELECT groupArray(name), groupArray(type) FROM system.columns "
+    "WHERE database = {database:String} AND table = {table:String} "
+    "AND default_kind NOT IN ('ALIAS', 'MATERIALIZED', 'DEFAULT')"
+)
+_TARGETS: Final = (
+    r"SELECT groupUniqArray(extract(create_table_query, ' TO kastana\.`?(\w+)')) "
+    "FROM system.tables WHERE database = {database:String} "
+    "AND engine = 'MaterializedView'"
 )
 _ENGINE: Final = (
     "SELECT any(engine), any(create_table_query) FROM system.tables "
@@ -88,7 +100,7 @@ class Store:
         """
         self._scratch = scratch
         self._closed = False
-        self._columns: dict[str, frozenset[str]] = {}
+        self._columns: dict[str, dict[str, str]] = {}
         asker = connect(None)
         prepare(asker, embedded=self.embedded)
         self.timezone = str(asker.command("SELECT timezone()"))
@@ -146,9 +158,23 @@ class Store:
             StoreUnavailable: for the store's sake.
 
         """
-        self._check_header(table, body)
+        columns = self._check_header(table, body)
         settings = {**SEGMENT_SETTINGS, "insert_deduplication_token": token}
-        self.insert(f"{DATABASE}.{table}", SEGMENT_FORMAT, body, settings)
+        into = f"{DATABASE}.{table}"
+        if self._scratch is None:
+            # By name: a column that only travels is not taken from a header alone.
+            into += " (" + ", ".join(f"`{name}`" for name in columns) + ")"
+            insert_request(self._loader, into, SEGMENT_FORMAT, body, settings)
+        else:
+            insert_segment_file(
+                self._loader,
+                self._scratch,
+                into,
+                columns,
+                SEGMENT_FORMAT,
+                body,
+                settings,
+            )
 
     def insert(
         self, into: str, fmt: str, body: bytes, settings: Mapping[str, str]
@@ -227,6 +253,9 @@ class Store:
         """
         Refuse tables that would take a repeated segment twice.
 
+        What a materialised view fills would count a repeated row as well, so the
+        targets of all views must remember as much as the table that remembers most.
+
         Args:
             windows: for each table, how many inserts it must remember.
 
@@ -234,7 +263,10 @@ class Store:
             StoreRefused: naming the table.
 
         """
-        for table, window in windows.items():
+        (targets,) = self._row(_TARGETS, "")
+        longest = max(windows.values(), default=0)
+        others = dict.fromkeys(set(targets) - set(windows), longest)
+        for table, window in {**windows, **others}.items():
             kind, created = self._row(_ENGINE, table)
             if not created:
                 raise StoreRefused(60, f"UNKNOWN_TABLE {table}")
@@ -255,16 +287,18 @@ class Store:
         if self._closed:
             raise StoreUnavailable(0, "CLOSED")
 
-    def _check_header(self, table: str, body: bytes) -> None:
-        names = _header(body)
-        if self._columns.get(table) != names:
+    def _check_header(self, table: str, body: bytes) -> dict[str, str]:
+        """Return the columns of a segment, which are the table's, in its order."""
+        columns = _header(body)
+        if self._columns.get(table) != columns:
             # The table may have been altered since it was last asked for.
-            (columns,) = self._row(_COLUMNS, table)
-            self._columns[table] = frozenset(columns)
+            names, types = self._row(_COLUMNS, table)
+            self._columns[table] = dict(zip(names, types, strict=True))
         if not self._columns[table]:
             raise StoreUnavailable(60, "UNKNOWN_TABLE")
-        if self._columns[table] != names:
+        if self._columns[table] != columns:
             raise StoreRefused(0, "SEGMENT_HEADER")
+        return columns
 
     def _row(self, sql: str, table: str) -> list[Any]:
         self._check_open()
@@ -277,11 +311,18 @@ class Store:
         return ask(self._asker, trusted(sql), "JSONEachRow", parameters, {})
 
 
-def _header(body: bytes) -> frozenset[str]:
-    try:
-        names = msgspec.json.decode(body[: body.find(b"\n") + 1], type=list[str])
-    except msgspec.MsgspecError:
-        names = []
-    if not names:
+def _header(body: bytes) -> dict[str, str]:
+    """Return the types of a segment's columns by their names."""
+    first = body.find(b"\n")
+    second = body.find(b"\n", first + 1)
+    names, types = _texts(body[: first + 1]), _texts(body[first + 1 : second + 1])
+    if not names or len(set(names)) != len(names) or len(names) != len(types):
         raise StoreRefused(0, "SEGMENT_HEADER")
-    return frozenset(names)
+    return dict(zip(names, types, strict=True))
+
+
+def _texts(line: bytes) -> list[str]:
+    try:
+        return msgspec.json.decode(line, type=list[str])
+    except msgspec.MsgspecError:
+        return []

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from collector.clickhouse_http import clickhouse_app
-from collector.listen import listening, until_told
+from collector.ending import until_told
+from collector.listen import listening
 from pipeline.store import Store
 
 

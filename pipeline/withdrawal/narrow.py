@@ -31,8 +31,16 @@ from typing import Any, Final
 import msgspec
 
 from pipeline.clock import now_ms
-from pipeline.durable import replace_file
-from pipeline.segment import SUFFIX, sync_folder
+from pipeline.durable import make_private, replace_file, sync_folder
+from pipeline.failed import holding_failed
+from pipeline.load_plans import fix
+from pipeline.sealing import (
+    PLAIN,
+    Sealing,
+    SegmentDamagedError,
+    SegmentWaitsError,
+)
+from pipeline.segment import SUFFIX, read_segment, replace_segment
 from pipeline.withdrawal.objections import Objections
 from pipeline.withdrawal.rewrite import Principal, Rewriter, SegmentError
 from schemas.policy import Policy
@@ -100,7 +108,13 @@ class Plan(msgspec.Struct, frozen=True):
 class Narrower:
     """Takes from waiting segments what was withdrawn; the keeper has one."""
 
-    def __init__(self, objections: Objections, policy: Policy, root: Path) -> None:
+    def __init__(
+        self,
+        objections: Objections,
+        policy: Policy,
+        root: Path,
+        sealing: Sealing = PLAIN,
+    ) -> None:
         """
         Bind a spool to the objections.
 
@@ -108,12 +122,14 @@ class Narrower:
             objections: what was withdrawn.
             policy: says which field needs which consent.
             root: the spool's folder; a folder for plans is made in it.
+            sealing: the keys of segments and plans.
 
         """
         self._rewriter = Rewriter(objections, policy)
         self._root = root
+        self._sealing = sealing
         self._plans = root / _FOLDER
-        self._plans.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._plans)
         for draft in self._plans.glob(f"*{_DRAFT}"):
             draft.unlink()
 
@@ -123,13 +139,14 @@ class Narrower:
 
         Raises:
             SegmentError: when a line cannot be judged: it must not be loaded.
+            SegmentWaitsError, SegmentDamagedError: when it, or a plan, cannot be read.
             ObjectionsError: when the objections cannot be read in full.
             OSError: when the disk fails; the next call goes on where this one ended.
 
         """
         for plan in self._read_plans(path.name):
             self._carry_out(plan)
-        body = path.read_bytes()
+        body = read_segment(path, self._sealing)
         change = self._rewriter.change(body)
         if change is None:
             return UNTOUCHED
@@ -162,22 +179,24 @@ class Narrower:
         """
         changed = 0
         for path in sorted((self._root / "loaded").glob(f"events-*{SUFFIX}")):
-            body = path.read_bytes()
             try:
+                body = read_segment(path, self._sealing)
                 change = self._rewriter.change(body, principals)
-            except SegmentError:
+            except (SegmentError, SegmentWaitsError, SegmentDamagedError):
                 # It was loaded, so nobody needs it.
                 path.unlink()
                 changed += 1
                 continue
             if change is not None:
-                self._write(path, change.body, like=path.stat())
+                self._write_segment(path, change.body, like=path.stat())
                 changed += 1
-        for path in sorted((self._root / "failed").glob(f"events-*{SUFFIX}")):
-            try:
-                changed += self.narrow(path) != UNTOUCHED
-            except SegmentError:
-                continue
+        # An operator may put one of these back at the same moment.
+        with holding_failed(self._root):
+            for path in sorted((self._root / "failed").glob(f"events-*{SUFFIX}")):
+                try:
+                    changed += self.narrow(path) != UNTOUCHED
+                except (SegmentError, SegmentWaitsError, SegmentDamagedError):
+                    continue
         return changed
 
     def loaded_plans(self) -> list[Plan]:
@@ -196,28 +215,39 @@ class Narrower:
         for state in _WAITING:
             path = self._root / state / plan.name
             # If these are other bytes, they were replaced before a crash.
-            if path.exists() and _digest(path.read_bytes()) == plan.before:
+            if path.exists() and self._digest(path) == plan.before:
                 if plan.counters:
+                    # Written twice under one token: it must be joined to nothing.
+                    fix(self._root, plan.counters_name)
                     counters = self._root / "sealed" / plan.counters_name
-                    self._write(counters, plan.counters)
-                self._write(path, plan.body)
+                    self._write_segment(counters, plan.counters)
+                self._write_segment(path, plan.body)
         self._note(msgspec.structs.replace(plan, body=b"", counters=b"", done=True))
 
+    def _digest(self, path: Path) -> bytes:
+        return _digest(read_segment(path, self._sealing))
+
     def _note(self, plan: Plan) -> None:
-        self._write(self._plans / plan.file, msgspec.msgpack.encode(plan))
+        path = self._plans / plan.file
+        content = self._sealing.close(path.name, msgspec.msgpack.encode(plan))
+        replace_file(path, content, self._draft(path))
 
     def _read_plans(self, segment: str = "") -> Iterator[Plan]:
         for path in sorted(self._plans.glob(f"*{_PLAN}")):
             if path.name.startswith(_token(segment)):
-                plan = msgspec.msgpack.decode(path.read_bytes(), type=Plan)
+                content = self._sealing.open(path.name, path.read_bytes())
+                plan = msgspec.msgpack.decode(content, type=Plan)
                 if segment in ("", plan.name):
                     yield plan
 
-    def _write(
+    def _write_segment(
         self, path: Path, content: bytes, *, like: os.stat_result | None = None
     ) -> None:
-        draft = self._plans / f"{path.name}{_DRAFT}"
-        replace_file(path, content, draft, like=like)
+        draft = self._draft(path)
+        replace_segment(path, content, self._sealing, draft=draft, like=like)
+
+    def _draft(self, path: Path) -> Path:
+        return self._plans / f"{path.name}{_DRAFT}"
 
 
 def _token(segment: str) -> str:

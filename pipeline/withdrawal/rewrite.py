@@ -14,6 +14,8 @@ For a row with a pseudonym, by the standing of its visitor:
 Rows without a pseudonym are nobody's and stay. So do the bytes of untouched lines.
 """
 
+import functools
+import operator
 from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -92,7 +94,9 @@ class Rewriter:
         self._objections = objections
         self._policy = policy
         self._header = header_bytes(*segment_header(policy, "counts"))
-        self._counted = segment_header(policy, "counts")[0]
+        # Without the number, which comes last.
+        names, types = segment_header(policy, "counts")
+        self._counted = dict(zip(names[:-1], types[:-1], strict=True))
 
     def change(
         self, body: bytes, only: AbstractSet[Principal] | None = None
@@ -112,13 +116,23 @@ class Rewriter:
         self._objections.look()
         if not self._objections.count or (only is not None and not _names(body, only)):
             return None
-        head, lines = _split(body)
+        head, start = _head(body)
         names = head[0] if head else []
         if not {"site", "visitor_id", "event_name", "received_at"} <= set(names):
             # Not one of ours: the store refuses it.
             return None
+        # Mostly nobody's row is touched; telling that must cost little.
+        rows = body[start:]
+        whose = _principals(tuple(names), rows)
+        closed = self._objections.among(set(whose)) if whose else frozenset()
+        if whose and not closed:
+            return None
+        lines = rows.splitlines(keepends=True)
         made = _Made([], Counter(), set())
         for number, line in enumerate(lines, 3):
+            if whose and whose[number - 3] not in closed:
+                made.kept.append(line)
+                continue
             try:
                 row = dict(zip(names, orjson.loads(line), strict=True))
                 self._judge(row, line, head[1], only, made)
@@ -126,7 +140,6 @@ class Rewriter:
                 raise SegmentError(number) from None
         if not made.principals:
             return None
-        start = len(body) - sum(map(len, lines))
         removed = made.counters.total()
         return Change(
             body[:start] + b"".join(made.kept),
@@ -224,7 +237,10 @@ class Rewriter:
             "device_type": row["device_type"] if place else "",
             "url_path": row["url_path"] if place else "",
         }
-        return orjson.dumps([values.get(name, "") for name in self._counted[:-1]])
+        # A segment of an older version lacks some of them.
+        return orjson.dumps(
+            [values.get(name, EMPTY[kind]) for name, kind in self._counted.items()]
+        )
 
     def _segment(self, counters: Counter[bytes]) -> bytes:
         if not counters:
@@ -235,20 +251,47 @@ class Rewriter:
         return self._header + b"".join(lines)
 
 
+@functools.lru_cache(maxsize=16)
+def _decoder(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
+    """Return what reads site and pseudonym of a line, and only passes over the rest."""
+    kinds: dict[str, Any] = {"site": str, "visitor_id": int}
+    last = max(names.index(name) for name in kinds)
+    fields = [
+        (f"column_{place}", kinds.get(name, msgspec.Raw))
+        for place, name in enumerate(names[: last + 1])
+    ]
+    line = msgspec.defstruct("Line", fields, array_like=True, frozen=True, gc=False)
+    return msgspec.json.Decoder(line)
+
+
+def _principals(names: tuple[str, ...], rows: bytes) -> list[Principal] | None:
+    """Return whose row each line is, None if a line cannot be read."""
+    site, visitor = (f"column_{names.index(x)}" for x in ("site", "visitor_id"))
+    whose = operator.attrgetter(site, visitor)
+    try:
+        found = list(map(whose, _decoder(names).decode_lines(rows)))
+    except msgspec.MsgspecError:
+        return None
+    return found if len(found) == rows.count(b"\n") else None
+
+
 def _names(body: bytes, principals: AbstractSet[Principal]) -> bool:
     """Say if any of the pseudonyms may be in there, without reading lines."""
     return any(b",%d," % visitor_id in body for _, visitor_id in principals)
 
 
-def _split(body: bytes) -> tuple[list[list[str]], list[bytes]]:
-    """Return names and types, and the lines after them."""
-    lines = body.splitlines(keepends=True)
+def _head(body: bytes) -> tuple[list[list[str]], int]:
+    """Return names and types, and where the rows begin; nothing where it has none."""
+    middle = body.find(b"\n") + 1
+    start = body.find(b"\n", middle) + 1
     try:
-        head = [msgspec.json.decode(line, type=list[str]) for line in lines[:2]]
+        head = [
+            msgspec.json.decode(line, type=list[str])
+            for line in (body[:middle], body[middle:start])
+        ]
     except msgspec.MsgspecError:
-        return [], []
-    fits = len(head) == 2 and len(head[0]) == len(head[1])  # noqa: PLR2004 - names, types
-    return (head, lines[2:]) if fits else ([], [])
+        return [], 0
+    return (head, start) if len(head[0]) == len(head[1]) else ([], 0)
 
 
 def _ms(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+import pipeline.segment
 import pipeline.withdrawal.narrow
 from pipeline.durable import replace_file
 from pipeline.withdrawal.narrow import Narrowed, SegmentError
@@ -113,7 +114,8 @@ def test_statistics_withdrawn(stage: Stage) -> None:
 def test_counters_say_no_more_than_counters_do(stage: Stage) -> None:
     """A dropped event leaves hour and reason; a counted one path, country, device."""
     stage.object()
-    path = stage.put(line(), line(event_name="exception", consent_category="essential"))
+    error = {"event_name": "exception", "consent_category": "essential"}
+    path = stage.put(line(synthetic=1), line(**error, synthetic=1))
     stage.narrower.narrow(path)
     counted, dropped = stage.counters()
     common = {
@@ -123,6 +125,7 @@ def test_counters_say_no_more_than_counters_do(stage: Stage) -> None:
         "regime_version": "1",
         "decision_row": "1",
         "policy_version": "2025-05-16",
+        "synthetic": 1,
         "events": 1,
     }
 
@@ -356,7 +359,9 @@ def crash_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, str], N
             if left[0] == 0:
                 raise Crash
 
-        monkeypatch.setattr(pipeline.withdrawal.narrow, "replace_file", write)
+        # Segments are replaced by the one, plans by the other.
+        for module in (pipeline.segment, pipeline.withdrawal.narrow):
+            monkeypatch.setattr(module, "replace_file", write)
 
     yield crash
     monkeypatch.undo()
@@ -469,6 +474,7 @@ def test_full_disk(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
+        patch.setattr(pipeline.segment, "replace_file", full)
         patch.setattr(pipeline.withdrawal.narrow, "replace_file", full)
         with pytest.raises(OSError, match="No space"):
             stage.narrower.narrow(path)
@@ -570,3 +576,25 @@ def test_drafts_of_a_crash_are_removed(stage: Stage) -> None:
 
     assert not draft.exists()
     assert 0o700 == draft.parent.stat().st_mode & 0o777
+
+
+def test_others_rows_are_not_read(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where none of those who withdrew has a row, no row is taken apart."""
+    stage.object(visitor_id=ANNA)
+    path = stage.put(*(line(BERT), line(CARL), line(0)) * 3)
+    before = path.stat().st_ino
+    read = []
+    real = pipeline.withdrawal.rewrite.orjson.loads
+    loads = lambda text: read.append(text) or real(text)  # noqa: E731
+    monkeypatch.setattr(pipeline.withdrawal.rewrite.orjson, "loads", loads)
+    stage.narrower.narrow(path)
+
+    assert [] == read
+    assert before == path.stat().st_ino
+
+    stage.object(visitor_id=BERT)
+    stage.narrower.narrow(path)
+
+    assert [line(BERT)] * 3 == read

@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-import pipeline.load
+import pipeline.load_breaker
+import pipeline.load_plans
+import pipeline.segment
 import pipeline.withdrawal.erase
 import pipeline.withdrawal.narrow
 from pipeline.clock import DAY_MS, time_text
@@ -23,6 +25,7 @@ from pipeline.withdrawal.erase import Erased, Eraser
 from pipeline.withdrawal.erase_sql import Statements
 from pipeline.withdrawal.standing import Entry
 from schemas.policy import PolicyError
+from schemas.short_id import short_id
 from tests.builders import parse_changed, policy_toml
 from tests.store_fixture import opened
 from tests.withdrawals import (
@@ -122,8 +125,10 @@ class Keeper(Stage):
 
     def stored(self, what: str = "visitor_id") -> list[Any]:
         """Return a column of all rows, in the order of their ids."""
+        keys = ", ".join(short_id(f"toUUID('{event_id(n)}')") for n in range(20))
         answer = self.store.store.query(
-            f"SELECT {what} AS x FROM kastana.events ORDER BY event_id",  # noqa: S608 - a test's own
+            f"SELECT {what} AS x FROM kastana.events "  # noqa: S608 - a test's own
+            f"ORDER BY indexOf([{keys}], event_key)",
             "JSONCompactEachRow",
             read_only=False,
             settings={"output_format_json_quote_64bit_integers": "0"},
@@ -146,7 +151,7 @@ def keeper(
     tmp_path: Path, engine: Store, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Keeper]:
     """A keeper whose store is empty, and that never pauses."""
-    monkeypatch.setattr(pipeline.load, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(pipeline.load_breaker, "FIRST_PAUSE_S", 0.0)
     monkeypatch.setattr(pipeline.withdrawal.erase, "_FIRST_PAUSE_S", 0.0)
     for table in ("events", "counts"):
         engine.command(f"TRUNCATE TABLE kastana.{table}")
@@ -694,7 +699,12 @@ class Steps:
     def under(self, keeper: Keeper, patch: pytest.MonkeyPatch) -> None:
         """Make steps of every call of the store and every write of a file."""
         keeper.store.before = keeper.store.after = self.take
-        for module in (pipeline.withdrawal.narrow, pipeline.withdrawal.erase):
+        for module in (
+            pipeline.load_plans,
+            pipeline.segment,
+            pipeline.withdrawal.narrow,
+            pipeline.withdrawal.erase,
+        ):
             patch.setattr(module, "replace_file", self._replace)
 
     def _replace(self, *arguments: Any, **options: Any) -> None:
@@ -707,7 +717,7 @@ def test_killed_anywhere(
     tmp_path: Path, engine: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed at each step from acceptance to erasure: always the same end."""
-    monkeypatch.setattr(pipeline.load, "_FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(pipeline.load_breaker, "FIRST_PAUSE_S", 0.0)
     at, killed = 0, True
     while killed:
         for table in ("events", "counts"):
