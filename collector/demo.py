@@ -23,6 +23,7 @@ from collector.links import Link, sign_link
 from collector.runtime import Runtime
 from collector.sites import DEMO_SITE
 from pipeline.clock import now_ms
+from schemas.short_id import short_id
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -33,8 +34,8 @@ _PAGE_HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 _ROW_SQL = (
-    "SELECT * FROM kastana.events FINAL "
-    "WHERE site = {site:String} AND event_id = {id:UUID} LIMIT 1"
+    "SELECT {id:UUID} AS event_id, * EXCEPT event_key FROM kastana.events FINAL "  # noqa: S608 - constants
+    "WHERE site = {site:String} AND event_key = " + short_id("{id:UUID}") + " LIMIT 1"
 )
 
 

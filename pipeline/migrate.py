@@ -2,7 +2,8 @@
 Bringing a store to what the policy says: tables, TTLs, views.
 
 Runs at every start of the keeper. What is as it should be is not touched; what an
-older policy left is altered forward, never back, and no data is dropped.
+older policy left is altered forward, never back, and no data is dropped. A rollup of
+another definition is made anew, since its source has all that it held.
 """
 
 import logging
@@ -11,8 +12,17 @@ from typing import Protocol
 import orjson
 
 from pipeline.queries import View, load_views
+from pipeline.reorder import drop_copy, reorder
 from schemas.ddl import DATABASE, Stored, all_ddl, alter_table, table_comment
+from schemas.ddl_rollup import (
+    rollup_backfill,
+    rollup_comment,
+    rollup_ddl,
+    rollup_drop,
+    rollup_views,
+)
 from schemas.policy import Policy
+from schemas.rollups import Rollup, check_rollup, load_rollups
 
 _log = logging.getLogger("kastana.migrate")
 
@@ -33,14 +43,19 @@ def migrate(store: MigratingStore, policy: Policy) -> None:
 
     Raises:
         DriftError: when a stored column, or key, is not one the policy can have.
+        PolicyError: when a rollup may not be kept under this policy.
 
     """
+    for name, rollup in load_rollups().items():
+        check_rollup(policy, name, rollup)
     for statement in all_ddl(policy):
         store.command(statement)
     for table in policy.tables:
         _update(store, policy, table)
+    for name, rollup in load_rollups().items():
+        _make_rollup(store, policy, name, rollup)
     for view in load_views().values():
-        store.command(_create_view(view))
+        store.command(create_view(view))
 
 
 def _update(store: MigratingStore, policy: Policy, table: str) -> None:
@@ -49,6 +64,7 @@ def _update(store: MigratingStore, policy: Policy, table: str) -> None:
         "SELECT comment, sorting_key FROM system.tables "
         f"WHERE database = '{DATABASE}' AND name = '{table}'",
     )
+    drop_copy(store, table)
     if about[0]["comment"] == table_comment(policy, table):
         return
     columns = _rows(
@@ -67,12 +83,40 @@ def _update(store: MigratingStore, policy: Policy, table: str) -> None:
         expiring=expiring,
         order_by=about[0]["sorting_key"].split(", "),
     )
+    if reorder(store, policy, table, stored):
+        _log.info("table %s copied into the order of policy %s", table, policy.version)
+        return
     for statement in alter_table(policy, table, stored):
         store.command(statement)
     _log.info("table %s brought up to policy %s", table, policy.version)
 
 
-def _create_view(view: View) -> str:
+def _make_rollup(
+    store: MigratingStore, policy: Policy, name: str, rollup: Rollup
+) -> None:
+    about = _rows(
+        store,
+        "SELECT comment FROM system.tables "
+        f"WHERE database = '{DATABASE}' AND name = '{name}_marks'",
+    )
+    comments = [row["comment"] for row in about]
+    if comments != [rollup_comment(policy, name, rollup)]:
+        # Missing, of another definition, or left half made: rows that come from now on
+        # mark their hours, then those of all that are there are marked. No row is
+        # between the two, and one in both only makes its hour be built.
+        for statement in [
+            *rollup_drop(name),
+            *rollup_ddl(policy, name, rollup),
+            *rollup_backfill(policy, name, rollup),
+        ]:
+            store.command(statement)
+        _log.info("rollup %s made anew", name)
+    for statement in rollup_views(policy, name, rollup):
+        store.command(statement)
+
+
+def create_view(view: View) -> str:
+    """Return the statement that makes a named view anew."""
     return f"CREATE OR REPLACE VIEW {DATABASE}.{view.name} AS\n{view.sql}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from schemas import short_id
 from schemas.policy_types import Field, Policy
 
 DATABASE = "kastana"
@@ -32,10 +33,12 @@ EMPTY: dict[str, Any] = {
     "Float64": 0.0,
     "Nullable(Float64)": None,
 }
-_CODECS = {
-    "DateTime64(3, 'UTC')": "Delta, ZSTD(1)",
-    "UInt32": "T64, ZSTD(1)",
-}
+_DICTIONARY = "LowCardinality(String)"
+# Chosen by measurement (tests/load/bench_storage.py). Times of rows in the order of
+# their senders' clocks go up and down: a delta makes them longer, not shorter.
+_CODEC = "ZSTD(3)"
+_CODECS = {"UInt32": "T64, ZSTD(1)"}
+_KEY_CODEC = "Delta, ZSTD(3)"
 _SETTINGS = {
     "non_replicated_deduplication_window": str(DEDUPLICATION_WINDOW),
     # A segment file is purged after its insert, so the insert must outlive a
@@ -58,11 +61,18 @@ class DriftError(Exception):
 
 
 def column_types(policy: Policy, table: str) -> dict[str, str]:
-    """Return the ClickHouse type of each column, in order."""
+    """Return the ClickHouse type of each column that is inserted, in order."""
     types = {name: field.type for name, field in policy.columns(table).items()}
+    types.update(dict.fromkeys(policy.tables[table].dictionary, _DICTIONARY))
     if policy.tables[table].sum:
         types[policy.tables[table].sum] = "UInt64"
     return types
+
+
+def table_types(policy: Policy, table: str) -> dict[str, str]:
+    """Return the types of all columns of the table itself, short ids at the end."""
+    short = policy.tables[table].short_ids
+    return {**column_types(policy, table), **dict.fromkeys(short, short_id.TYPE)}
 
 
 def create_database() -> str:
@@ -70,25 +80,29 @@ def create_database() -> str:
     return f"CREATE DATABASE IF NOT EXISTS {DATABASE}"
 
 
-def create_table(policy: Policy, table: str) -> str:
-    """Return the CREATE TABLE statement of a table of the policy."""
+def create_table(policy: Policy, table: str, name: str = "") -> str:
+    """Return the CREATE TABLE statement of a table of the policy, or of its copy."""
     rules = policy.tables[table]
     days = policy.retention[rules.retention].days
     columns = ",\n".join(
         "    " + _column(policy, table, name, kind)
-        for name, kind in column_types(policy, table).items()
+        for name, kind in table_types(policy, table).items()
     )
-    settings = ", ".join(f"{key} = {value}" for key, value in _SETTINGS.items())
     engine = f"{rules.engine}({rules.sum})"
     return (
-        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{table}\n(\n{columns}\n)\n"
+        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{name or table}\n(\n{columns}\n)\n"
         f"ENGINE = {engine}\n"
         f"PARTITION BY {rules.partition_by}\n"
         f"ORDER BY ({', '.join(rules.order_by)})\n"
         f"TTL toDateTime({rules.time}) + INTERVAL {days} DAY DELETE\n"
-        f"SETTINGS {settings}\n"
+        f"SETTINGS {settings_clause()}\n"
         f"COMMENT {_quote(table_comment(policy, table))}"
     )
+
+
+def settings_clause() -> str:
+    """Return the settings that every table of Kastana has."""
+    return ", ".join(f"{key} = {value}" for key, value in _SETTINGS.items())
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -121,10 +135,8 @@ def alter_table(policy: Policy, table: str, stored: Stored) -> list[str]:
 
     """
     existing = stored.types
-    wanted = column_types(policy, table)
-    for name, kind in existing.items():
-        if wanted.get(name) != kind:
-            raise DriftError(table, name, kind, wanted.get(name, "no such field"))
+    wanted = table_types(policy, table)
+    check_columns(policy, table, stored)
     new_keys = _new_keys(policy, table, stored)
     rules = policy.tables[table]
     days = policy.retention[rules.retention].days
@@ -148,6 +160,42 @@ def alter_table(policy: Policy, table: str, stored: Stored) -> list[str]:
         for parts in (changes, removals, [comment])
         if parts
     ]
+
+
+def check_columns(policy: Policy, table: str, stored: Stored) -> None:
+    """
+    Refuse stored columns that the policy does not have, or not in that type.
+
+    Raises:
+        DriftError: naming the first of them.
+
+    """
+    wanted = table_types(policy, table)
+    for name, kind in stored.types.items():
+        if plain_type(wanted.get(name, "")) != plain_type(kind):
+            raise DriftError(table, name, kind, wanted.get(name, "no such field"))
+
+
+def plain_type(kind: str) -> str:
+    """Return a type without a dictionary: what holds the same values."""
+    return "String" if kind == _DICTIONARY else kind
+
+
+def lies_in_another_order(policy: Policy, table: str, stored: Stored) -> bool:
+    """
+    Say if the rows of a table have to be copied to lie in the policy's order.
+
+    Only where no order can merge rows that differ: those of events, whose id is in it.
+    New columns of a key are no reason, they join its end.
+    """
+    rules = policy.tables[table]
+    wanted = list(rules.order_by)
+    kept = [key for key in wanted if key in stored.order_by]
+    joining = [key for key in wanted if key not in stored.order_by]
+    same = kept == list(stored.order_by) and not any(
+        key in stored.types or key not in policy.columns(table) for key in joining
+    )
+    return rules.engine == "ReplacingMergeTree" and not same
 
 
 def _new_keys(policy: Policy, table: str, stored: Stored) -> list[str]:
@@ -186,8 +234,13 @@ def segment_header(policy: Policy, table: str) -> tuple[list[str], list[str]]:
 
 
 def _column(policy: Policy, table: str, name: str, kind: str) -> str:
-    codec = _CODECS.get(kind, "ZSTD(1)")
+    codec = _CODECS.get(kind, _CODEC)
     parts = [f"`{name}` {kind}"]
+    short = policy.tables[table].short_ids
+    if name in short:
+        made = short_id.short_id(f"`{short[name]}`")
+        comment = _quote(f"Short form of {short[name]}")
+        return f"{parts[0]} DEFAULT {made} COMMENT {comment} CODEC({_KEY_CODEC})"
     field = policy.columns(table).get(name)
     if field is None:
         return f"{parts[0]} COMMENT 'Number of events' CODEC({codec})"
@@ -197,6 +250,8 @@ def _column(policy: Policy, table: str, name: str, kind: str) -> str:
     )
     if isinstance(field, Field):
         comment += f" Consent: {field.consent_category}."
+    if name in short.values():
+        return f"{parts[0]} EPHEMERAL COMMENT {_quote(comment)}"
     parts.append(f"COMMENT {_quote(comment)}")
     parts.append(f"CODEC({codec})")
     days = policy.column_days(table, name)
@@ -216,7 +271,7 @@ def table_comment(policy: Policy, table: str) -> str:
     """
     columns = [
         _column(policy, table, name, kind)
-        for name, kind in column_types(policy, table).items()
+        for name, kind in table_types(policy, table).items()
     ]
     rules = policy.tables[table]
     days = str(policy.retention[rules.retention].days)

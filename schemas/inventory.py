@@ -6,6 +6,7 @@ The inventory of data, derived from the policy: for people (Markdown) and progra
 import orjson
 
 from schemas.policy import SHAPES, Column, Field, Policy
+from schemas.rollups import load_rollups
 
 # Two lines of head and an empty one.
 _EMPTY_TABLE = 3
@@ -25,6 +26,27 @@ def inventory_json(policy: Policy) -> str:
         "ledger": [
             {**_column_object(policy, name, column), "filled_by": column.filled_by}
             for name, column in policy.ledger.items()
+        ],
+        "rollups": [
+            {
+                "name": name,
+                "description": rollup.description,
+                "purpose": rollup.purpose,
+                "dpv": policy.purposes[rollup.purpose].dpv,
+                "source": rollup.source,
+                "dimensions": ["site", "hour", *rollup.dimensions],
+                "days": rollup.days(policy),
+                "measures": [
+                    {
+                        "name": key,
+                        "description": measure.description,
+                        "field": measure.field,
+                        "days": rollup.measure_days(policy, key),
+                    }
+                    for key, measure in rollup.measures.items()
+                ],
+            }
+            for name, rollup in load_rollups().items()
         ],
         "events": [
             {
@@ -70,7 +92,8 @@ def inventory_markdown(policy: Policy) -> str:
             lines += fields
         if len(ledger) > _EMPTY_TABLE:
             lines += ["In the ledger of consent choices:", "", *ledger]
-    lines += ["## Purposes", "", "| purpose | section | DPV | served here |"]
+    lines += _rollups(policy)
+    lines += ["", "## Purposes", "", "| purpose | section | DPV | served here |"]
     lines += ["|---|---|---|---|"]
     lines += [
         f"| {purpose.title} | {purpose.section} | `{purpose.dpv}` "
@@ -96,6 +119,8 @@ def privacy_markdown(policy: Policy) -> str:
         "address and no agent string is in it.",
         "",
         *_ledger_table(policy, category=None),
+        *_rollups(policy),
+        "",
     ]
     return "\n".join(lines)
 
@@ -126,6 +151,25 @@ def _ledger_table(policy: Policy, category: str | None) -> list[str]:
             days = policy.retention[column.retention].days
             lines.append(f"| `{name}` | {column.description} | {purposes} | {days} |")
     return [*lines, ""]
+
+
+def _rollups(policy: Policy) -> list[str]:
+    lines = [
+        "## Rollups",
+        "",
+        "Totals that are kept beside the events and made of them alone: what is erased or",
+        "withdrawn there leaves them too, within the same time.",
+    ]
+    for name, rollup in load_rollups().items():
+        keys = ", ".join(f"`{key}`" for key in ("site", *rollup.dimensions))
+        measures = "; ".join(
+            f"`{key}`: {measure.description}"
+            + (f", as `{measure.field}`" if measure.aggregate == "distinct" else "")
+            + f", {rollup.measure_days(policy, key)} days"
+            for key, measure in rollup.measures.items()
+        )
+        lines += ["", f"- `{name}`, by the hour and {keys}: {measures}."]
+    return lines
 
 
 def _word(field: Field, shape: str) -> str:

@@ -19,8 +19,10 @@ def check_table(policy: Policy, name: str) -> None:
     _check_columns(policy, name)
     _check_engine(policy, name)
     _check_time(policy, name)
+    _check_short_ids(policy, name)
     columns = _sorting_columns(policy, name)
     _check_merges(policy, name)
+    _check_dictionary(policy, name)
     table = policy.tables[name]
     for column in (*columns, table.time):
         if policy.column_days(name, column) is not None:
@@ -83,6 +85,8 @@ def _sorting_columns(policy: Policy, name: str) -> list[str]:
     for key in policy.tables[name].order_by:
         found = _SORTED_BY.fullmatch(key)
         column = (found["day"] or found["column"]) if found else key
+        # A short id is the column that it stands for.
+        column = policy.tables[name].short_ids.get(column, column)
         if column not in policy.columns(name):
             raise PolicyError(where, f"refers to {column!r}, which does not exist")
         if found and found["day"] and not _is_time(policy, name, column):
@@ -104,12 +108,35 @@ def _check_merges(policy: Policy, name: str) -> None:
         "SummingMergeTree": list(policy.columns(name)),
         "MergeTree": [],
     }[table.engine]
+    keys = {table.short_ids.get(key, key) for key in table.order_by}
     for column in apart:
-        if column not in table.order_by:
+        if column not in keys:
             raise PolicyError(
                 f"tables.{name}.order_by",
                 f"without {column!r}, rows that differ would be merged",
             )
+
+
+def _check_short_ids(policy: Policy, name: str) -> None:
+    where = f"tables.{name}.short_ids"
+    columns = policy.columns(name)
+    for short, column in policy.tables[name].short_ids.items():
+        if column not in columns or columns[column].type != "UUID":
+            raise PolicyError(where, f"{column!r} is no UUID")
+        if short in columns:
+            raise PolicyError(where, f"{short!r} is also a field")
+        if column in policy.tables[name].order_by:
+            raise PolicyError(where, f"{column!r} is not stored, so it is no key")
+
+
+def _check_dictionary(policy: Policy, name: str) -> None:
+    where = f"tables.{name}.dictionary"
+    columns = policy.columns(name)
+    for column in policy.tables[name].dictionary:
+        if column not in columns:
+            raise PolicyError(where, f"refers to {column!r}, which does not exist")
+        if columns[column].type != "String":
+            raise PolicyError(where, f"{column!r} is not a String")
 
 
 def _is_time(policy: Policy, table: str, column: str) -> bool:

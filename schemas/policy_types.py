@@ -146,7 +146,9 @@ class Table(Entry, frozen=True, omit_defaults=True):
     """
     A ClickHouse table.
 
-    Its columns are those of the ledger, or the fields kept at its outcomes.
+    Its columns are those of the ledger, or the fields kept at its outcomes. Each text
+    of `dictionary` is stored once a part, and by number in its rows. `short_ids` names
+    the columns that are stored in place of a UUID (schemas/short_id.py).
     """
 
     description: str
@@ -155,6 +157,8 @@ class Table(Entry, frozen=True, omit_defaults=True):
     engine: str
     partition_by: str
     order_by: tuple[str, ...]
+    dictionary: tuple[str, ...]
+    short_ids: dict[str, str]
     time: str
     retention: str
     sum: str

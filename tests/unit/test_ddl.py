@@ -15,6 +15,7 @@ from schemas.ddl import (
     create_table,
     segment_header,
     table_comment,
+    table_types,
 )
 from schemas.policy import load_policy
 from schemas.row import ConsentRow
@@ -42,6 +43,16 @@ def column_lines(sql: str) -> dict[str, str]:
     }
 
 
+def stored_as(name: str) -> str:
+    """Return how a column of events is stored: an id that travels only, a text once."""
+    rules = TOML["tables"]["events"]
+    if name in rules["short_ids"].values():
+        return "UUID EPHEMERAL"
+    if name in rules["dictionary"]:
+        return "LowCardinality(String)"
+    return str(TOML["fields"][name]["type"])
+
+
 def expected_days(name: str) -> int | None:
     """Return after how many days a column of events expires by itself."""
     days: dict[str, int] = {key: it["days"] for key, it in TOML["retention"].items()}
@@ -56,11 +67,11 @@ def test_columns(name: str) -> None:
     line = column_lines(create_table(POLICY, "events"))[name]
     ttl = re.search(r"TTL toDateTime\(occurred_at\) \+ INTERVAL (\d+) DAY", line)
 
-    assert line.startswith(f"    `{name}` {field['type']} COMMENT '")
+    assert line.startswith(f"    `{name}` {stored_as(name)} COMMENT '")
     assert field["description"].replace("'", "\\'") in line
     assert f"Purposes: {', '.join(field['purposes'])}. " in line
     assert f"Consent: {field['consent_category']}." in line
-    assert " CODEC(" in line
+    assert (" CODEC(" in line) is not (name == "event_id")
     assert expected_days(name) == (int(ttl[1]) if ttl else None)
 
 
@@ -92,6 +103,34 @@ def test_tables(table: str) -> None:
     assert "non_replicated_deduplication_window = 10000" in sql
     assert "fsync_after_insert = 1" in sql
     assert sql.startswith(f"CREATE TABLE IF NOT EXISTS kastana.{table}\n(")
+
+
+def test_codecs() -> None:
+    """Every stored column is compressed by its type, a short id as what it is."""
+    types = table_types(POLICY, "events")
+    codecs = {
+        name: line.rpartition(" CODEC(")[2].partition(") TTL ")[0].removesuffix("),")
+        for name, line in column_lines(create_table(POLICY, "events")).items()
+    }
+
+    assert "Delta, ZSTD(3)" == codecs.pop("event_key").removesuffix(")")
+    assert "EPHEMERAL" in codecs.pop("event_id")
+    assert {
+        name: "T64, ZSTD(1)" if types[name] == "UInt32" else "ZSTD(3)"
+        for name in codecs
+    } == codecs
+
+
+def test_id_only_travels() -> None:
+    """The whole id is named by segments and not stored; its key is made of it."""
+    lines = column_lines(create_table(POLICY, "events"))
+    names, types = segment_header(POLICY, "events")
+
+    assert ("event_id", "UUID") == (names[0], types[0])
+    assert "event_key" not in names
+    assert "`event_id` UUID EPHEMERAL COMMENT " in lines["event_id"]
+    assert "`event_key` UInt64 DEFAULT if(" in lines["event_key"]
+    assert "sipHash64(`event_id`)" in lines["event_key"]
 
 
 def test_counters_expire_with_their_row() -> None:
@@ -170,7 +209,7 @@ def test_comment_tells_the_version() -> None:
 
 def test_alter_adds_and_renews() -> None:
     """A missing column is added, the others renewed; nothing is dropped."""
-    existing = column_types(POLICY, "events")
+    existing = table_types(POLICY, "events")
     del existing["time_zone"]
 
     changes, comment = alter_table(POLICY, "events", stored(existing))
@@ -190,7 +229,7 @@ def test_alter_adds_and_renews() -> None:
 
 def test_alter_takes_an_expiry_back() -> None:
     """A column that no longer expires before its row loses its TTL, no other does."""
-    now = stored(column_types(POLICY, "events"), "time_zone", "visitor_id")
+    now = stored(table_types(POLICY, "events"), "time_zone", "visitor_id")
 
     _, removals, _ = alter_table(POLICY, "events", now)
 
@@ -205,7 +244,7 @@ def test_alter_takes_an_expiry_back() -> None:
 )
 def test_drift(column: str, kind: str) -> None:
     """A stored column of another type, or of none, stops the change."""
-    existing = {**column_types(POLICY, "events"), column: kind}
+    existing = {**table_types(POLICY, "events"), column: kind}
 
     with pytest.raises(DriftError, match=rf"kastana\.events\.{column} is stored as"):
         alter_table(POLICY, "events", stored(existing))

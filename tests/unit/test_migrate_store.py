@@ -11,9 +11,9 @@ from pipeline.store import Store
 from schemas.ddl import (
     DEDUPLICATION_WINDOW,
     DriftError,
-    column_types,
     create_table,
     segment_header,
+    table_types,
 )
 from schemas.policy import load_policy
 from tests import store_fixture
@@ -23,8 +23,13 @@ from tests.ledger_fixture import Keeper, rows
 store = store_fixture.store
 POLICY = load_policy()
 # What an older version did not have yet.
-NEW_KEYS = ["regime", "regime_version", "decision_row"]
-NEW_EVENT_COLUMNS = ["regime_version", "decision_row", "consent_category"]
+NEW_KEYS = ["regime", "regime_version", "decision_row", "synthetic"]
+NEW_EVENT_COLUMNS = [
+    "regime_version",
+    "decision_row",
+    "consent_category",
+    "synthetic",
+]
 INSERT_COUNTS = """
 INSERT INTO kastana.counts (site, event_name, occurred_at, outcome, events) VALUES
 """
@@ -140,7 +145,7 @@ def test_same_as_new(old_store: Store) -> None:
             "AND database = 'kastana'",
         )
 
-        assert column_types(POLICY, table) == dict(map(tuple, columns))  # type: ignore[arg-type]
+        assert table_types(POLICY, table) == dict(map(tuple, columns))  # type: ignore[arg-type]
 
 
 def test_ledger_appears(old_store: Store, tmp_path: Path) -> None:

@@ -397,6 +397,11 @@ COUNTS_ORDER = TOML["tables"]["counts"]["order_by"]
         ("tables.counts.order_by", COUNTS_ORDER[1:]),
         ("tables.counts.order_by", [*COUNTS_ORDER[:2], "toDate(occurred_at)"]),
         ("tables.events.order_by", ["site", "occurred_at"]),
+        ("tables.events.dictionary", ["mood"]),
+        ("tables.events.dictionary", ["site"]),
+        ("tables.events.short_ids", {"event_key": "mood"}),
+        ("tables.events.short_ids", {"event_key": "site"}),
+        ("tables.events.short_ids", {"event_key": "event_id", "door": "event_id"}),
         ("tables.events.time", "site"),
         ("tables.events.time", "toDate(occurred_at)"),
         ("tables.events.time", ""),
@@ -495,7 +500,7 @@ def test_personal_by_kind_and_by_name(name: str, kind: str) -> None:
 def test_time_of_a_partition_stays() -> None:
     """The partition's time cannot expire first, in the sorting key or not."""
     content = changed("fields.occurred_at.retention", "address")
-    content["tables"]["events"]["order_by"] = ["site", "event_id"]
+    content["tables"]["events"]["order_by"] = ["site", "event_key"]
 
     with pytest.raises(PolicyError, match="expires before its row") as caught:
         parse_changed(content)
@@ -518,7 +523,7 @@ def test_null_is_not_sorted_by() -> None:
         ("retention.row.days", 36_500),
         ("retention.address.days", 1),
         ("tables.events.engine", "MergeTree"),
-        ("tables.events.order_by", ["toDate(occurred_at)", "event_id"]),
+        ("tables.events.order_by", ["toDate(occurred_at)", "event_key"]),
         ("policy.contact_section", "1"),
         ("rights.erasure.section", "8"),
     ],
