@@ -8,6 +8,8 @@ import click
 import orjson
 
 from collector.diagnose import diagnose
+from collector.diagnose_rollups import look_at_rollups
+from collector.folder import Folder
 from collector.options import data_option
 from schemas.settings import SettingsError, load_settings
 
@@ -28,6 +30,8 @@ def doctor(data: str, config: Path | None, *, as_json: bool) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     findings = diagnose(Path(data), settings.geo_databases, settings.networks)
+    if Path(data).is_dir():
+        findings += look_at_rollups(Folder(Path(data)))
     for finding in findings:
         if as_json:
             click.echo(orjson.dumps(finding.as_object()))

@@ -1,4 +1,4 @@
-"""`kastana policy`: show, check, inventory, ddl."""
+"""`kastana policy`: show, check, inventory, ddl, access."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,12 @@ import msgspec
 from pipeline.minimise import Minimiser
 from pipeline.queries import ViewError, load_views
 from pipeline.salt import DaySalt
-from schemas.ddl import all_ddl
+from pipeline.statements import cluster_statements, script, server_statements
+from schemas.ddl_access import access_ddl
+from schemas.ddl_cluster import ALL_SHARDS, ClusterError
 from schemas.inventory import inventory_json, inventory_markdown, privacy_markdown
 from schemas.policy import Policy, PolicyError, load_policy
+from schemas.rollups import check_rollup, load_rollups
 
 _file = click.option(
     "--file",
@@ -42,6 +45,8 @@ def check(file: Path | None) -> None:
         # What an edge does at its start; a salt is not read before an event.
         Minimiser(loaded, DaySalt(Path(os.devnull)))
         views = load_views()
+        for name, rollup in load_rollups().items():
+            check_rollup(loaded, name, rollup)
     except (PolicyError, ViewError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(
@@ -71,11 +76,47 @@ def inventory(file: Path | None, fmt: str) -> None:
     click.echo(make[fmt](_load(file)), nl=False)
 
 
+_cluster = click.option(
+    "--cluster",
+    default="",
+    help="For a cluster of this name: on all its servers, with replicas.",
+)
+_all_shards = click.option(
+    "--database",
+    default=ALL_SHARDS,
+    show_default=True,
+    help="With --cluster: where the tables are that read all shards.",
+)
+
+
 @policy.command()
 @_file
-def ddl(file: Path | None) -> None:
+@_cluster
+@_all_shards
+def ddl(file: Path | None, cluster: str, database: str) -> None:
     """Print the ClickHouse statements that the policy makes."""
-    click.echo(";\n\n".join(all_ddl(_load(file))) + ";")
+    chosen = _load(file)
+    try:
+        made = (
+            cluster_statements(chosen, cluster, database)
+            if cluster
+            else server_statements(chosen)
+        )
+    except ClusterError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(script(made), nl=False)
+
+
+@policy.command()
+@_cluster
+@_all_shards
+def access(cluster: str, database: str) -> None:
+    """Print the roles, limits and quotas for a ClickHouse server's store."""
+    try:
+        made = access_ddl(cluster, database)
+    except ClusterError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(script(made), nl=False)
 
 
 def _load(file: Path | None) -> Policy:

@@ -18,7 +18,7 @@ segment whose insert has no known end is narrowed before it is tried again
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -27,6 +27,7 @@ import orjson
 
 from pipeline.clock import now_ms
 from pipeline.durable import replace_file
+from pipeline.sealing import SegmentDamagedError, SegmentWaitsError
 from pipeline.store_errors import StoreError
 from pipeline.withdrawal.erase_sql import Statements, Target
 from pipeline.withdrawal.narrow import Narrower, Plan
@@ -98,6 +99,7 @@ class Eraser:
         state_path: Path,
         *,
         every_s: float = 0.0,
+        marking: Callable[[str], Iterable[str]] = lambda _where: (),
     ) -> None:
         """
         Bind a store to the objections.
@@ -110,6 +112,7 @@ class Eraser:
             state_path: the file that says how far we are; made if missing.
             every_s: seconds for which new objections are collected after a batch,
                 since a mutation rewrites every part of the table that it touches.
+            marking: gives what tells rollups of rows that go or change, by condition.
 
         Raises:
             PolicyError: when a field that needs consent is part of the table's key:
@@ -122,6 +125,7 @@ class Eraser:
         self._sql = Statements(policy)
         self._state_path = state_path
         self._every_s = every_s
+        self._marking = marking
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
         self._seen: set[str] = set()
@@ -138,6 +142,8 @@ class Eraser:
             return self._run()
         except (StoreError, ObjectionsError, _Unfinished) as error:
             return self._failed(str(error))
+        except (SegmentWaitsError, SegmentDamagedError) as error:
+            return self._failed(f"a plan in the spool: {error.code}")
         except OSError as error:
             return self._failed(f"the disk: {error.strerror}")
 
@@ -191,6 +197,9 @@ class Eraser:
         if self._number(_RUNNING):
             # One that was not waited for may be at it still; no second on top.
             raise _Unfinished("a mutation is running")
+        for marks in self._marking(where):
+            # Equal ones would be taken for repetitions.
+            self._store.command(marks, {"insert_deduplicate": "0"})
         self._store.command(statement, {"mutations_sync": "1"})
         if self._number(count):
             raise _Unfinished("rows are left")

@@ -12,12 +12,12 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from tests.product import KASTANA, Product, free_ports
+from tests.product import KASTANA, Product, free_ports, wait_until
 
 SITE = "opt-in.example"
 COMMANDS = [
     "serve", "edge", "keeper", "sql", "query", "explain", "policy", "site", "link",
-    "doctor", "version",
+    "doctor", "version", "rollup",
 ]  # fmt: skip
 
 
@@ -223,6 +223,70 @@ def test_views_count_what_happened(product: Product) -> None:
     assert (3, 2) == (int(page["views"]), int(page["visitors"]))
     assert (4, True) == (int(vital["samples"]), 3000 <= vital["p75"] <= 3500)
     assert 1 == int(error["occurrences"])
+
+
+def test_rollup_has_each_event_once(product: Product) -> None:
+    """Repeated and late, before it is built and after: the totals are the events'."""
+    now = int(time.time() * 1000)
+    common = {
+        "site": "opt-in.example",
+        "url": "https://opt-in.example/rolled",
+        "consent": {"statistics": True},
+        "visitor": "RollupVisitorToken",
+    }
+    hours = "SELECT sum(views) AS views, max(visitors) AS visitors FROM kastana.{} "
+    where = "WHERE url_path = '/rolled'"
+    for number in range(2):
+        event_id = f"0197b2f4-0000-7000-8000-00000000cc0{number}"
+        late = {"event": "page_view", "event_id": event_id}
+        answer = product.post([{**common, **late, "occurred_at": now - 7_200_000}] * 2)
+        assert 202 == answer.status
+        product.wait_loaded()
+        (found,) = product.sql(hours.format("page_hours") + where)
+        assert (number + 1, 1) == (int(found["views"]), int(found["visitors"]))
+        assert 0 == product.run("rollup", "rebuild", "page_hours").returncode
+        built = (hours + where).format("page_hours_built").replace("visitors", "build")
+        wait_until(
+            lambda want=number + 1, ask=built: (
+                [want] == [int(row["views"]) for row in product.sql(ask)]
+            ),
+            "the rollup was not built",
+            20,
+        )
+    checked = product.run("rollup", "check", "page_hours")
+
+    assert (0, b"page_hours: the same as its events\n") == (
+        checked.returncode,
+        checked.stdout,
+    )
+    assert b"/rolled" in product.run("query", "page_hours").stdout
+    assert 2 == product.run("rollup", "check", "nothing").returncode
+    assert 2 == product.run("rollup", "rebuild", "page_hours", "--to", "x").returncode
+
+
+@pytest.mark.parametrize(
+    ("token", "content", "status"),
+    [
+        ("", {}, 401),
+        ("mine", {}, 400),
+        ("mine", {"name": "nothing", "start": "2026-01-01", "end": "2026-01-01"}, 404),
+        ("mine", {"name": "page_hours", "start": "x", "end": "2026-01-01"}, 400),
+    ],
+)
+def test_rollup_rebuild_minds_its_callers(
+    product: Product, token: str, content: dict[str, str], status: int
+) -> None:
+    """Not without the token, nor of what there is not; the answer quotes nothing."""
+    secret = (product.data / "secrets" / "admin.token").read_text().strip()
+    answer = product.call(
+        "POST",
+        f"{product.keeper}/rollup/rebuild",
+        json.dumps({"site": "SECRET-SITE", **content}).encode(),
+        Authorization=f"Bearer {secret if token else 'no'}",
+    )
+
+    assert status == answer.status
+    assert b"SECRET" not in answer.body
 
 
 def test_explain_stores_nothing_and_names_what_would_stay(product: Product) -> None:
