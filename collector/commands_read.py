@@ -1,24 +1,17 @@
 """`kastana sql`, `query`, `version`: what asks the keeper, and who we are."""
 
-import re
 import sys
 import urllib.error
 import urllib.request
 from datetime import UTC, date, datetime, timedelta
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any
 
 import click
 import orjson
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from collector.folder import Folder, FolderError
 from collector.options import F, Unreachable, data_option, open_folder
-from pipeline.queries import load_views
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def _format(command: F) -> F:
@@ -55,10 +48,7 @@ def query(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Run a named view; without a NAME, list them."""
     if name is None:
-        _print_table(
-            ["name", "title", "meaning"],
-            [[view.name, view.title, view.meaning] for view in load_views().values()],
-        )
+        _list_views()
         return
     today = datetime.now(UTC).date()
     content = {
@@ -74,6 +64,17 @@ def query(  # noqa: PLR0913 - one parameter an option
 def version() -> None:
     """Print the version."""
     click.echo(metadata.version("kastana"))
+
+
+def _list_views() -> None:
+    # Only this needs the policy: the keeper knows the views that it is asked for.
+    from collector.table import print_table  # noqa: PLC0415 - as said
+    from pipeline.queries import load_views  # noqa: PLC0415 - as said
+
+    print_table(
+        ["name", "title", "meaning"],
+        [[view.name, view.title, view.meaning] for view in load_views().values()],
+    )
 
 
 def _day(text: str | None, default: date) -> str:
@@ -94,7 +95,10 @@ def _ask(folder: Folder, path: str, content: dict[str, Any], fmt: str) -> None:
     text = answer.decode("utf-8", "replace")
     lines = [orjson.loads(line) for line in text.splitlines() if line]
     if lines:
-        _print_table(lines[0], lines[1:])
+        # What draws tables takes longer to load than most answers to come.
+        from collector.table import print_table  # noqa: PLC0415 - as said
+
+        print_table(lines[0], lines[1:])
 
 
 def call_keeper(
@@ -126,29 +130,3 @@ def call_keeper(
     except urllib.error.URLError:
         message = f"the keeper at {address.url} does not answer; is the server running?"
         raise Unreachable(message) from None
-
-
-def _print_table(names: list[str], rows: list[list[Any]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    numeric = [
-        all(isinstance(row[i], int | float) for row in rows) and bool(rows)
-        for i in range(len(names))
-    ]
-    for name, right in zip(names, numeric, strict=True):
-        justify: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(Text(name), justify=justify, overflow="fold")
-    for row in rows:
-        # As Text: what visitors sent must be neither markup nor terminal codes.
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console = Console()
-    if not console.is_terminal:
-        # Into a pipe or a file: as wide as it needs to be, never folded.
-        console = Console(width=10_000)
-    console.print(table)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)

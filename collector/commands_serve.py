@@ -11,10 +11,13 @@ import click
 import uvloop
 
 from collector import logs
+from collector.address import ListenError
+from collector.authorities import import_aiohttp
+from collector.child import CONFIGURATION_EXIT
 from collector.folder import Folder, FolderError
 from collector.hardening import HardeningError, keep_memory_private
-from collector.listen import ListenError
-from collector.supervise import CONFIGURATION_EXIT, run_serve
+from collector.lifeline import Lifeline
+from collector.supervise import run_serve
 from pipeline.ledger.heads import HeadsError
 from pipeline.salt import SaltError
 from pipeline.withdrawal.objections import ObjectionsError
@@ -62,36 +65,59 @@ def _settings_options(command: F) -> F:
     )(command)
 
 
+def _lifeline_option(command: F) -> F:
+    """Give a command the option by which it is told who started it."""
+    return click.option("--lifeline", type=int, hidden=True)(command)
+
+
 @click.command()
 @_settings_options
 def serve(config: Path | None, **options: str | None) -> None:
     """Run everything on this machine: edges, keeper, embedded ClickHouse."""
     settings, folder = _prepare(config, options)
-    arguments = [] if config is None else ["--config", str(config)]
-    for name, value in options.items():
-        if value is not None:
-            arguments += ["--" + name.replace("_", "-"), value]
-    sys.exit(_run(lambda: run_serve(settings, folder, arguments)))
+    sys.exit(_run(lambda: run_serve(settings, folder, lambda: _load(config, options))))
 
 
 @click.command()
 @_settings_options
-def edge(config: Path | None, **options: str | None) -> None:
+@_lifeline_option
+@click.option("--listener", type=int, hidden=True)
+def edge(
+    config: Path | None,
+    lifeline: int | None,
+    listener: int | None,
+    **options: str | None,
+) -> None:
     """Run one public process: receives, minimises, spools; reads nothing."""
     settings, folder = _prepare(config, options)
+    import_aiohttp()
     from collector.app import run_edge  # noqa: PLC0415 - metrics need their folder first
 
-    _run(lambda: run_edge(settings, folder))
+    _run(lambda: run_edge(settings, folder, _line(lifeline), listener))
 
 
 @click.command()
 @_settings_options
-def keeper(config: Path | None, **options: str | None) -> None:
+@_lifeline_option
+def keeper(config: Path | None, lifeline: int | None, **options: str | None) -> None:
     """Run the store's owner: loads segments, answers queries, shows metrics."""
     settings, folder = _prepare(config, options)
+    import_aiohttp()
     from collector.keeper import run_keeper  # noqa: PLC0415 - metrics need their folder first
 
-    _run(lambda: run_keeper(settings, folder))
+    _run(lambda: run_keeper(settings, folder, _line(lifeline)))
+
+
+def _line(descriptor: int | None) -> Lifeline | None:
+    return None if descriptor is None else Lifeline(descriptor)
+
+
+def _load(config: Path | None, options: dict[str, Any]) -> Settings:
+    given = dict(options)
+    for name in ("geo_databases", "networks", "trusted_proxies"):
+        if isinstance(given.get(name), str):
+            given[name] = [part for part in given[name].split(",") if part]
+    return load_settings(config, os.environ, given)
 
 
 def _prepare(config: Path | None, options: dict[str, Any]) -> tuple[Settings, Folder]:
@@ -99,12 +125,8 @@ def _prepare(config: Path | None, options: dict[str, Any]) -> tuple[Settings, Fo
         keep_memory_private()
     except HardeningError as error:
         raise ConfigurationError(str(error)) from None
-    given = dict(options)
-    for name in ("geo_databases", "networks", "trusted_proxies"):
-        if isinstance(given.get(name), str):
-            given[name] = [part for part in given[name].split(",") if part]
     try:
-        settings = load_settings(config, os.environ, given)
+        settings = _load(config, options)
         folder = Folder(Path(settings.data))
     except (SettingsError, FolderError) as error:
         raise ConfigurationError(str(error)) from None

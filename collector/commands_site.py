@@ -93,6 +93,12 @@ site.add_command(key)
     help="Made for children: events are only counted.",
 )
 @click.option("--debug/--no-debug", default=None, help="Answer X-Kastana-Debug.")
+@click.option(
+    "--rate", type=float, help="Events a second in each edge; 0: the server's setting."
+)
+@click.option(
+    "--burst", type=float, help="Events at once before it counts; 0: the server's."
+)
 def add(  # noqa: PLR0913 - one parameter an option
     name: str,
     data: str,

@@ -8,8 +8,9 @@ The data folder: where everything that lasts lies, readable by its owner alone.
     lists/    newer copies of lists that the package has (`kastana lists refresh`)
     networks/ the operator's lists of networks: `datacenter.txt`, `people.txt` …
     metrics/  the processes' counters
-    sites.toml, keeper.json, chain.id, heads.json (the ledger's last records),
-    objections (who withdrew), erased (how far that was carried out)
+    sites.toml, keeper.json, server.json (how to reach them), chain.id, heads.json
+    (the ledger's last records), objections (who withdrew), erased (how far that was
+    carried out)
 """
 
 import contextlib
@@ -51,6 +52,7 @@ class Folder:
         self.scratch = self.root / "scratch"
         self.sites = self.root / "sites.toml"
         self.objections = self.root / "objections"
+        self.server = self.root / "server.json"
         try:
             for path in (
                 self.root,
@@ -99,7 +101,8 @@ class Folder:
     def _random(self, path: Path, size: int) -> bytes:
         """Return the random bytes of a file, made at first use."""
         if not path.exists():
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
+            # Not by the process's number: in containers each has the same one.
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
             write_private(draft, secrets.token_hex(size) + "\n")
             try:
                 os.link(draft, path)

@@ -5,39 +5,53 @@ serves metrics and the demo on its own listener.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 
 from aiohttp import web
 
 from collector.admin import admin_routes
 from collector.clickhouse_http import clickhouse_app
 from collector.demo import demo_routes
-from collector.folder import Folder, KeeperAddress
-from collector.listen import listening, until_told
+from collector.ending import until_told
+from collector.folder import Folder, FolderError, KeeperAddress
+from collector.health import show_loading
+from collector.lifeline import Lifeline
+from collector.listen import listening
 from collector.metrics import count, show
 from collector.runtime import Runtime, build
 from collector.sites import ensure_demo_site
 from collector.watch import look_at_databases, watching
 from pipeline.clock import DAY_MS, now_ms
+from pipeline.cluster import for_layout
 from pipeline.ledger.writer import Ledger
 from pipeline.load import Loader
+from pipeline.load_breaker import Status
 from pipeline.migrate import migrate
-from pipeline.segment import make_folders, waiting_bytes
-from pipeline.store import Store, StoreUnavailable
+from pipeline.rollups import Rollups
+from pipeline.segment import make_folders
+from pipeline.spool_room import waiting_bytes
+from pipeline.store import Store, StoreRefused, StoreUnavailable
 from pipeline.withdrawal.erase import Eraser
 from pipeline.withdrawal.narrow import Narrower
 from pipeline.withdrawal.objections import ObjectionsError
 from pipeline.withdrawal.restore import note_absence, restore
 from schemas.ddl import DEDUPLICATION_WINDOW
+from schemas.ddl_rollup import rollup_tables
+from schemas.rollups import load_rollups
 from schemas.settings import Settings
 
 _log = logging.getLogger("kastana.keeper")
 _LOAD_EVERY_S = 0.2
 _OPEN_AGAIN_S = 2.0
 _COMPACT_EVERY_S = 3600.0
+
+
+class TablesError(FolderError):
+    """Tables of the store that do not remember what they were given."""
 
 
 class Shelf:
@@ -47,6 +61,7 @@ class Shelf:
         self.store: Store | None = None
         self.loader: Loader | None = None
         self.eraser: Eraser | None = None
+        self.rollups: Rollups | None = None
 
     @property
     def problem(self) -> str:
@@ -55,8 +70,15 @@ class Shelf:
             return "the store is not open yet"
         return self.loader.problem or (self.eraser.problem if self.eraser else "")
 
+    @property
+    def loading(self) -> Status | None:
+        """How loading goes; None until the store was opened."""
+        return self.loader.status if self.loader else None
 
-async def run_keeper(settings: Settings, folder: Folder) -> None:
+
+async def run_keeper(
+    settings: Settings, folder: Folder, lifeline: Lifeline | None = None
+) -> None:
     """
     Own the store and serve the admin listeners until told to end.
 
@@ -94,7 +116,9 @@ async def run_keeper(settings: Settings, folder: Folder) -> None:
             )
         )
         _log.info("keeping on %s", admin)
-        await _first_of(until_told(), loading)
+        if lifeline is not None:
+            lifeline.ready()
+        await _first_of(until_told(lifeline), loading)
 
 
 def data_source(settings: Settings, folder: Folder) -> str:
@@ -106,22 +130,29 @@ def _open(runtime: Runtime, shelf: Shelf) -> None:
     settings, folder = runtime.settings, runtime.folder
     store = Store.open(data_source(settings, folder), scratch=folder.scratch)
     try:
-        migrate(store, runtime.policy)
-        store.check_tables(dict.fromkeys(runtime.policy.tables, DEDUPLICATION_WINDOW))
+        migrate(for_layout(store, settings.clickhouse_cluster), runtime.policy)
+        tables = [*runtime.policy.tables, *rollup_tables(load_rollups())]
+        _check_tables(store, tables)
     except BaseException:
         store.close()
         raise
     if restore(folder.objections, runtime.objections, store):
         # Rows of these may be there again, from the same backup as the store.
         folder.erased.unlink(missing_ok=True)
-    narrower = Narrower(runtime.objections, runtime.policy, folder.spool)
+    narrower = Narrower(
+        runtime.objections, runtime.policy, folder.spool, runtime.sealing
+    )
     shelf.loader = Loader(
         folder.spool,
         store,
         runtime.headers,
         settings.spool_keep_seconds,
         narrower=narrower,
-        ledger=Ledger(store, folder.heads, folder.chain_id()),
+        ledger=Ledger(store, folder.heads, folder.chain_id(), sealing=runtime.sealing),
+        sealing=runtime.sealing,
+    )
+    shelf.rollups = Rollups(
+        store, runtime.policy, load_rollups(), every_s=settings.rollup_seconds
     )
     shelf.eraser = Eraser(
         store,
@@ -131,8 +162,21 @@ def _open(runtime: Runtime, shelf: Shelf) -> None:
         folder.erased,
         # Half, since the work itself takes its time.
         every_s=settings.withdrawal_seconds / 2,
+        marking=functools.partial(shelf.rollups.marking, "events"),
     )
     shelf.store = store
+
+
+def _check_tables(store: Store, tables: Sequence[str]) -> None:
+    try:
+        store.check_tables(dict.fromkeys(tables, DEDUPLICATION_WINDOW))
+    except StoreRefused as error:
+        what, _, table = error.name.partition(" ")
+        message = (
+            f"the store's table {table} would count a repeated insert twice ({what}): "
+            f"give it non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+        )
+        raise TablesError(message) from None
 
 
 def _close(shelf: Shelf) -> None:
@@ -165,9 +209,7 @@ async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
                 await asyncio.sleep(_OPEN_AGAIN_S)
             continue
         done = await asyncio.to_thread(shelf.loader.run_once)
-        count("kastana_loaded_segments_total", by=done.segments)
-        count("kastana_loaded_rows_total", by=done.rows)
-        count("kastana_failed_segments_total", by=done.failed)
+        show_loading(done, shelf.loader.status)
         show("kastana_store_up", 0 if shelf.problem else 1)
         show("kastana_spool_bytes", waiting_bytes(runtime.folder.spool))
         # After the loader, on the same thread of events: what it had in hand when
@@ -177,10 +219,18 @@ async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
         show("kastana_objections_pending", erased.pending)
         oldest = now_ms() if erased.oldest_ms is None else erased.oldest_ms
         show("kastana_objections_oldest_seconds", (now_ms() - oldest) / 1000)
+        if shelf.rollups is not None and not shelf.problem:
+            # Last: now no insert and no mutation is under way.
+            built = await asyncio.to_thread(
+                shelf.rollups.run_once, erased=erased.rows + erased.entries > 0
+            )
+            count("kastana_rollup_hours_total", by=built.hours)
+            show("kastana_rollup_hours_waiting", built.waiting)
+            show("kastana_rollups_up", 0 if shelf.rollups.problem else 1)
         if time.monotonic() > compacted + _COMPACT_EVERY_S:
             compacted = time.monotonic()
             await asyncio.to_thread(_compact, runtime)
-        await asyncio.sleep(_LOAD_EVERY_S)
+        await asyncio.sleep(0 if done.more else _LOAD_EVERY_S)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

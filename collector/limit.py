@@ -1,12 +1,17 @@
 """
-Rate limits: a token bucket for each network, in bounded memory.
+Rate limits: token buckets by network or by site, in bounded memory.
 
-Keys are truncated addresses; the least recently seen is forgotten first, so a
-flood of new networks costs memory for at most `size` of them.
+A key's bucket may go into debt: what is let in at once, such as a request with a
+hundred events, is let in whole and waited for afterwards. The least recently seen key
+is forgotten first, so a flood of new networks costs memory for at most `size` of them.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+
+from collector.sites import Sites
+from schemas.settings import Settings
 
 
 class RateLimit:
@@ -27,15 +32,84 @@ class RateLimit:
         self._size = size
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def wait_s(self, key: str) -> float:
-        """Take a token; return 0.0, or the seconds until there is one."""
-        if self._rate == 0:
+    def wait_s(
+        self, key: str, cost: int = 1, rate: float = 0, burst: float = 0
+    ) -> float:
+        """
+        Take tokens; return 0.0, or the seconds until there is one.
+
+        Args:
+            key: whose they are.
+            cost: how many; all of them if there is one.
+            rate: the key's own, 0 if it has none.
+            burst: the key's own, 0 if it has none.
+
+        """
+        rate, burst = rate or self._rate, burst or self._burst
+        if rate == 0:
             return 0.0
         now = time.monotonic()
-        tokens, since = self._buckets.pop(key, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        tokens, since = self._buckets.pop(key, (burst, now))
+        tokens = min(burst, tokens + (now - since) * rate)
         short = 1 - tokens
-        self._buckets[key] = (tokens if short > 0 else tokens - 1, now)
+        self._buckets[key] = (tokens if short > 0 else tokens - cost, now)
         if len(self._buckets) > self._size:
             self._buckets.popitem(last=False)
-        return max(0.0, short / self._rate)
+        return max(0.0, short / rate)
+
+
+class SiteRateError(Exception):
+    """A site has sent more events than its rate allows; none of these is taken."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("too many events of this site")
+        self.wait_s = wait_s
+
+
+class SiteRates:
+    """
+    The rates of all sites in one edge; what is no site has none.
+
+    Attributes:
+        refused: events that were not taken since somebody last told so, by site.
+
+    """
+
+    def __init__(self, settings: Settings, sites: Sites) -> None:
+        """Take the rate of who has none of his own from the settings."""
+        self._sites = sites
+        self._limit = RateLimit(settings.site_rate, settings.site_burst)
+        self.refused: Counter[str] = Counter()
+
+    def take(self, names: Sequence[str]) -> None:
+        """
+        Take a token for each event, by the names of their sites.
+
+        Raises:
+            SiteRateError: when one of the sites has none left; what the others had
+                to pay they have paid.
+
+        """
+        if len(names) == 1:
+            # Nearly always so: nothing is made for it.
+            self._take_one(names[0])
+            return
+        found = (
+            (self._sites.get(name), events) for name, events in Counter(names).items()
+        )
+        costs = [(site, events) for site, events in found if site is not None]
+        for site, cost in costs:
+            wait = self._limit.wait_s(site.name, cost, site.rate, site.burst)
+            if wait:
+                for one, events in costs:
+                    self.refused[one.name] += events
+                raise SiteRateError(wait)
+
+    def _take_one(self, name: str) -> None:
+        site = self._sites.get(name)
+        if site is None:
+            return
+        wait = self._limit.wait_s(site.name, 1, site.rate, site.burst)
+        if wait:
+            self.refused[site.name] += 1
+            raise SiteRateError(wait)

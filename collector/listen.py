@@ -4,63 +4,47 @@ Running a listener: the same way for edge, keeper and the ClickHouse interface.
 
 import asyncio
 import contextlib
-import signal
 import socket
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from collector import logs
-from collector.protocol import QuietServer
+from collector.address import ListenError, listen_on, split
+from collector.protocol import (
+    LONGEST_LINE,
+    NO_EXPRESS,
+    Bounds,
+    Express,
+    QuietServer,
+)
+from collector.slow import impatient
 
-_LONGEST_LINE = 65_536
-
-
-class ListenError(Exception):
-    """An address cannot be listened on."""
-
-
-def split(address: str) -> tuple[str, int]:
-    """Return host and port of `host:port`; brackets around IPv6 are taken off."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def check_free(address: str) -> None:
-    """
-    Make sure that nobody else listens on an address.
-
-    The edges share their port, and the kernel would share it with a forgotten
-    server just as well: half of the events would go there.
-
-    Raises:
-        ListenError: when it is taken or not ours.
-
-    """
-    host, port = split(address)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            message = f"cannot listen on {address}: {error.strerror}"
-            raise ListenError(message) from error
+# A connection that was refused a large body may send so long what nobody reads.
+_LINGERING_S = 5.0
+_DRAIN_S = 10.0
 
 
 @contextlib.asynccontextmanager
 async def listening(
     app: web.Application,
-    address: str,
+    address: str | socket.socket,
     *,
-    reuse_port: bool = False,
+    bounds: Bounds | None = None,
+    express: Express = NO_EXPRESS,
     unpacking: bool = True,
 ) -> AsyncIterator[str]:
     """
     Serve an app while the context lasts; give the address it really has.
 
-    With `unpacking` the app reads bodies whose Content-Encoding is already undone.
     On leaving, no new connection is taken and requests under way are answered.
+
+    Args:
+        app: what to serve.
+        address: where; or a socket that listens already, which is closed at the end.
+        bounds: of the connections; None for a listener that is not public.
+        express: handlers that the app has as well, for requests that do not ask its
+            router.
+        unpacking: if the app reads bodies whose Content-Encoding is already undone.
 
     Raises:
         ListenError: when the address is taken or not ours.
@@ -69,53 +53,57 @@ async def listening(
     owner = web.AppRunner(app, handle_signals=False)
     await owner.setup()
     try:
-        async with _serving(owner, unpacking=unpacking) as runner:
-            yield await _bind(runner, address, reuse_port=reuse_port)
+        async with _serving(owner, bounds, express, unpacking=unpacking) as runner:
+            listener = listen_on(address) if isinstance(address, str) else address
+            await web.SockSite(runner, listener).start()
+            yield _name(address, runner)
     finally:
         await owner.cleanup()
 
 
 @contextlib.asynccontextmanager
 async def _serving(
-    owner: web.AppRunner, *, unpacking: bool
+    owner: web.AppRunner, bounds: Bounds | None, express: Express, *, unpacking: bool
 ) -> AsyncIterator[web.ServerRunner]:
     """Run the app's connections; they end before the app does."""
     if owner.server is None:
         message = "the app is not set up"
         raise RuntimeError(message)
+    idle = {} if bounds is None else {"keepalive_timeout": bounds.idle_s}
     server = QuietServer(
         owner.server,
+        bounds,
+        express,
         access_log=None,
         auto_decompress=unpacking,
-        # A picture's URL with a consent string is answered, however long.
-        max_line_size=_LONGEST_LINE,
+        max_line_size=LONGEST_LINE,
+        lingering_time=_LINGERING_S,
+        **idle,
     )
-    runner = web.ServerRunner(server, shutdown_timeout=10.0)
+    # What is under way at the end has had its time in `drain`.
+    runner = web.ServerRunner(server, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        yield runner
+        async with contextlib.AsyncExitStack() as stack:
+            if bounds is not None:
+                await stack.enter_async_context(impatient(server, bounds))
+            try:
+                yield runner
+            finally:
+                for site in runner.sites:
+                    await site.stop()
+                # Who was let in just before has its connection after this.
+                await asyncio.sleep(0)
+                await server.drain(_DRAIN_S if bounds is None else bounds.drain_s)
     finally:
         await runner.cleanup()
 
 
-async def _bind(runner: web.ServerRunner, address: str, *, reuse_port: bool) -> str:
-    """Listen on an address; return the one it really is."""
-    host, port = split(address)
-    site = web.TCPSite(runner, host, port, reuse_port=reuse_port, backlog=1024)
-    try:
-        await site.start()
-    except OSError as error:
-        message = f"cannot listen on {address}: {error.strerror}"
-        raise ListenError(message) from error
-    bound = runner.addresses[0]
-    return f"{host}:{bound[1]}"
+def _name(address: str | socket.socket, runner: web.ServerRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    if isinstance(address, str):
+        host = split(address)[0]
+    return f"{host}:{port}"
 
 
-async def until_told() -> None:
-    """Return when the process is asked to end: SIGTERM or SIGINT."""
-    loop = asyncio.get_running_loop()
-    logs.watch(loop)
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
+__all__ = ["ListenError", "listening"]

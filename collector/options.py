@@ -1,11 +1,14 @@
 """Options that several commands share, and how they end when something is wrong."""
 
+import ast
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from collector.folder import Folder, FolderError
 from schemas.settings import Settings
@@ -65,6 +68,47 @@ class LazyGroup(click.Group):
         module, _, attribute = self._elsewhere[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the list of the commands, none of which is loaded for it."""
+        self._unloaded(ctx).format_commands(ctx, formatter)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the commands and options that begin so; no command is loaded."""
+        commands = self._unloaded(ctx).commands.items()
+        named = [
+            CompletionItem(name, help=command.get_short_help_str())
+            for name, command in commands
+            if name.startswith(incomplete)
+        ]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def _unloaded(self, ctx: click.Context) -> click.Group:
+        """Return a group of the same commands that have a name and a help only."""
+        shown = click.Group()
+        for name in self.list_commands(ctx):
+            if name in self._elsewhere:
+                about = _docstring(*self._elsewhere[name].split(":"))
+                shown.add_command(click.Command(name, help=about))
+            else:
+                shown.add_command(self.commands[name])
+        return shown
+
+
+def _docstring(module: str, function: str) -> str | None:
+    """Return a function's docstring from its source: the module is not run."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.get_docstring(node)
+    return None
 
 
 class Unreachable(click.ClickException):

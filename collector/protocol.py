@@ -1,53 +1,249 @@
 """
-Requests that are not HTTP: one fixed answer, which quotes nothing, and no log line.
+Connections: what is not HTTP, what is too many, too large a head, and the end of all.
 
 The server library tells a client what it could not read by saying it back, and
-logs a traceback for each. Anyone can send garbage, so neither is done here.
-Defects of ours keep the library's plain 500 and its line in the log.
+logs a traceback for each. Anyone can send garbage, so neither is done here: there is
+one fixed answer, which quotes nothing, and no log line. Defects of ours keep the
+library's plain 500 and its line in the log.
+
+A connection counts the bytes that come in, and no more than that: who is too slow is
+found by looking at all connections once a second (collector/slow.py).
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from aiohttp import http_exceptions, web
+import msgspec
+from aiohttp import hdrs, http_exceptions, web
 
 from collector import respond
 from collector.metrics import count
 from schemas.outcome import Invalid
+from schemas.settings import Settings
 
 _CLIENT_ERRORS = (
     web.RequestPayloadError,
     http_exceptions.HttpProcessingError,
     ConnectionError,
 )
-
 _Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+# By method and path, what the router would find: it takes as long as the door itself.
+Express = Mapping[tuple[str, str], Callable[[Any], Awaitable[web.StreamResponse]]]
+NO_EXPRESS: Express = MappingProxyType({})
+
+# A picture's URL with a consent string is answered, however long.
+LONGEST_LINE = 65_536
+_LARGEST_HEAD = LONGEST_LINE + 65_536
+# Connections beyond the limit that are still being told so.
+_MOST_LEAVING = 256
+# A kept connection that is silent for so long has no request on its way.
+_SILENT_S = 1.0
+_LOOK_S = 0.05
+_LEAVE_S = 1.0
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What the connections of a listener may cost; the settings' words."""
+
+    connections: int
+    head_s: float
+    body_s: float
+    body_rate: float
+    idle_s: float
+    drain_s: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Bounds":
+        """Return the bounds of the public listener."""
+        return cls(
+            connections=settings.max_connections,
+            head_s=settings.head_seconds,
+            body_s=settings.body_seconds,
+            body_rate=settings.body_rate,
+            idle_s=settings.idle_seconds,
+            drain_s=settings.drain_seconds,
+        )
 
 
 class QuietServer(web.Server):
-    """Makes a quiet handler for each connection."""
+    """Makes a quiet handler for each connection, of which there are only so many."""
 
-    def __init__(self, inner: web.Server, **options: Any) -> None:  # noqa: ANN401 - passed on
+    def __init__(
+        self,
+        inner: web.Server,
+        bounds: Bounds | None = None,
+        express: Express = NO_EXPRESS,
+        **options: Any,  # noqa: ANN401 - passed on
+    ) -> None:
         """
         Take over what an application's server does with a request.
 
         Args:
             inner: the server that the application's runner made.
+            bounds: of its connections; None for a listener of our own people.
+            express: handlers of its requests that need not ask the router.
             options: keywords of each connection's handler.
 
         """
         super().__init__(
-            _expecting(inner.request_handler), request_factory=inner.request_factory
+            _answering(inner.request_handler, express),
+            request_factory=inner.request_factory,
         )
+        self.bounds = bounds
+        self.draining = False
+        self.leaving: dict[asyncio.Transport, float] = {}
         self._options = options
 
     def __call__(self) -> web.RequestHandler:
         """Return the handler of a new connection."""
-        return _QuietHandler(self, loop=self._loop, **self._options)
+        return Connection(self, loop=self._loop, **self._options)
+
+    @property
+    def full(self) -> bool:
+        """True while one more connection would be too many."""
+        return (
+            self.bounds is not None
+            and len(self._connections) >= self.bounds.connections
+        )
+
+    def transports(self) -> list[tuple["Connection", asyncio.Transport]]:
+        """Return the connections and what they run on."""
+        return [
+            (one, transport)
+            for one, transport in self._connections.items()
+            if isinstance(one, Connection)
+        ]
+
+    def turn_away(self, transport: asyncio.Transport) -> None:
+        """Tell one too many so; or not even that, when many are being told."""
+        count("kastana_connections_cut_total", "full")
+        if len(self.leaving) >= _MOST_LEAVING:
+            transport.abort()
+            return
+        transport.write(_FULL)
+        # The answer would be lost if the connection were closed before its request
+        # has come: the kernel then resets it.
+        transport.write_eof()
+        self.leaving[transport] = time.monotonic()
+
+    def see_off(self, now: float) -> None:
+        """Close what was turned away and has had the time to read why."""
+        for transport, since in list(self.leaving.items()):
+            if now - since > _LEAVE_S:
+                del self.leaving[transport]
+                transport.abort()
+
+    async def drain(self, seconds: float) -> None:
+        """
+        Let every connection have the answers it waits for, then close it.
+
+        What comes on a kept connection meanwhile is answered with `Connection: close`;
+        who has sent nothing for a while is closed. After `seconds` all may be cut.
+        """
+        self.draining = True
+        silent: dict[Connection, float] = {}
+        for one in self.connections:
+            if isinstance(one, Connection):
+                one.last = True
+        end = time.monotonic() + seconds
+        while self._connections and time.monotonic() < end:
+            now = time.monotonic()
+            for one, _ in self.transports():
+                if not one.idle:
+                    silent.pop(one, None)
+                elif now - silent.setdefault(one, now) >= _SILENT_S:
+                    one.force_close()
+            await asyncio.sleep(_LOOK_S)
+        for transport in list(self.leaving):
+            transport.abort()
 
 
-class _QuietHandler(web.RequestHandler):
-    __slots__ = ()
+class Connection(web.RequestHandler):
+    """
+    The handler of one connection.
+
+    Attributes:
+        head: bytes of the head of a request that is not whole yet.
+        body: bytes that came while a request was being answered.
+        last: True when the next answer closes the connection.
+        phase: what `slow` saw it do, and how far it was, since when.
+
+    """
+
+    __slots__ = ("_server", "body", "head", "last", "mark", "phase", "since")
+
+    def __init__(self, server: QuietServer, **options: Any) -> None:  # noqa: ANN401 - passed on
+        """Make the handler; `options` are the library's."""
+        super().__init__(server, **options)
+        self._server = server
+        self.head = 0
+        self.body = 0
+        self.last = server.draining
+        self.phase: tuple[str, int] = ("", 0)
+        self.since = 0.0
+        self.mark = 0
+
+    @property
+    def waiting(self) -> bool:
+        """True while no whole request has come that is not answered."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def idle(self) -> bool:
+        """True while not even a part of one has come."""
+        return self.waiting and self.head == 0
+
+    @property
+    def requests(self) -> int:
+        """How many requests have come."""
+        return self._request_count
+
+    @property
+    def awaited(self) -> asyncio.StreamReader | Any:  # noqa: ANN401 - aiohttp's own
+        """The body that a handler is waiting for, None if there is none."""
+        request = self._current_request
+        if request is None or request.content.is_eof():
+            return None
+        return request.content
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, or turn it away."""
+        if self._server.full and isinstance(transport, asyncio.Transport):
+            # From here on the library reads nothing from it.
+            self._force_close = True
+            self._server.turn_away(transport)
+            return
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a head has its bound, fields and lines have the library's."""
+        super().data_received(data)
+        waiter = self._waiter
+        if waiter is None:
+            self.body += len(data)
+        elif waiter.done():
+            self.head = 0
+        else:
+            self.head += len(data)
+            if self.head > _LARGEST_HEAD:
+                count("kastana_connections_cut_total", "large_head")
+                self.refuse(_LARGE)
+
+    def refuse(self, answer: bytes) -> None:
+        """Answer a request that did not come whole, and close."""
+        if self.transport is not None:
+            self.transport.write(answer)
+        self.force_close()
+
+    def too_slow(self) -> None:
+        """Answer a head that comes too slowly; who has sent nothing gets no answer."""
+        if self.head:
+            self.refuse(_SLOW)
+        else:
+            self.force_close()
 
     def handle_error(
         self,
@@ -75,6 +271,10 @@ class _QuietHandler(web.RequestHandler):
             super().log_exception(*args, **kw)
 
 
+class TooSlow(web.RequestPayloadError):
+    """A body that does not come on; its reader is told by this."""
+
+
 def bad_request(status: int) -> web.Response:
     """Return the answer to what is not HTTP, the same for whatever was sent."""
     count("kastana_event_reasons_total", "bad_request")
@@ -82,13 +282,37 @@ def bad_request(status: int) -> web.Response:
     return respond.error(Invalid("bad_request", message), status)
 
 
-def _expecting(handle: _Handle) -> _Handle:
-    """Answer an unknown `Expect` as the rest: the library would quote it."""
+def _answering(handle: _Handle, express: Express) -> _Handle:
+    """Say with the last answer that it is; answer an unknown `Expect` as the rest."""
 
     async def handled(request: web.BaseRequest) -> web.StreamResponse:
+        known = express.get((request.method, request.rel_url.raw_path))
+        if known is not None and hdrs.EXPECT not in request.headers:
+            response = await known(request)
+            if request.protocol.last:  # type: ignore[attr-defined] # a Connection
+                response.force_close()
+            return response
         try:
-            return await handle(request)
+            response = await handle(request)
         except web.HTTPExpectationFailed:
-            return bad_request(417)
+            # The library would quote it.
+            response = bad_request(417)
+        if request.protocol.last:  # type: ignore[attr-defined] # a Connection
+            response.force_close()
+        return response
 
     return handled
+
+
+_FULL = respond.raw(
+    Invalid("too_many_connections", "too many connections, come again"),
+    "503 Service Unavailable",
+    "Retry-After: 5",
+)
+_SLOW = respond.raw(
+    Invalid("too_slow", "the request did not come in time"), "408 Request Timeout"
+)
+_LARGE = respond.raw(
+    Invalid("head_too_large", f"at most {_LARGEST_HEAD} bytes of headers"),
+    "431 Request Header Fields Too Large",
+)

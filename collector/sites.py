@@ -13,7 +13,6 @@ from pathlib import Path
 import idna
 
 from collector.folder import write_private
-from pipeline.redact import redact_path
 from schemas.site import Site, SiteError, dump_sites, make_site, parse_sites
 
 _log = logging.getLogger("kastana.sites")
@@ -21,6 +20,8 @@ _LOOK_EVERY_S = 1.0
 _NAME_LENGTH = 253
 # A name anyone sends becomes a value in the store: not without end.
 _MOST_OPEN_SITES = 10_000
+# Page origins whose answer is remembered until the list is read again.
+_MOST_ORIGINS = 4096
 DEMO_SITE = "demo.kastana.localhost"
 
 
@@ -35,6 +36,7 @@ class Sites:
         self._stamp: tuple[int, int] | None = None
         self._sites: dict[str, Site] = {}
         self._opened: dict[str, Site] = {}
+        self._origins: dict[str, bool] = {}
         self._unread = False
         self._refresh()
 
@@ -61,7 +63,12 @@ class Sites:
         """Say if any site accepts pages of this origin (for preflights)."""
         if self._open:
             return True
-        return any(site.allows(origin) for site in self._current().values())
+        sites, known = self._current(), self._origins
+        if origin not in known:
+            if len(known) >= _MOST_ORIGINS:
+                known.clear()
+            known[origin] = any(site.allows(origin) for site in sites.values())
+        return known[origin]
 
     def _open_site(self, name: str) -> Site | None:
         """Take a site that nobody added, unless its name may be about a person."""
@@ -91,6 +98,7 @@ class Sites:
             status = self._path.stat()
         except FileNotFoundError:
             self._sites, self._stamp, self._unread = {}, None, False
+            self._origins = {}
             return
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp == self._stamp:
@@ -99,6 +107,7 @@ class Sites:
         self._stamp = stamp
         try:
             self._sites = read_sites(self._path)
+            self._origins = {}
             self._unread = False
         except (SiteError, OSError) as error:
             # The last good list stays in force: a slip of the pen must not stop
@@ -126,6 +135,9 @@ def host_name(text: str) -> str:
 
 
 def _is_public_name(name: str) -> bool:
+    # For sites that nobody added; commands that edit the list start without it.
+    from pipeline.redact import redact_path  # noqa: PLC0415 - as said
+
     # The last label of an address is a number, of a name never.
     _, dot, last = name.rpartition(".")
     return dot != "" and last[:1].isalpha() and redact_path(name, _NAME_LENGTH) == name

@@ -6,6 +6,7 @@ read by every edge; the keys are the site's names.
 """
 
 import functools
+import itertools
 import json
 import re
 import tomllib
@@ -40,6 +41,8 @@ CMPS: tuple[str, ...] = (
     "trustarc",
 )
 COUNT_UNDECIDED = "count_undecided"
+
+_NUMBERS = itertools.count()
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -76,6 +79,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             dropped, but for the campaign.
         redact: the site's own rules of what is replaced in texts, by name.
         keys: SHA-256 of the keys with which servers may speak for visitors, by name.
+        rate: events a second that each edge takes; 0 for the server's `site_rate`.
+        burst: events at once before the rate counts; 0 for the server's.
 
     """
 
@@ -93,6 +98,13 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     parameters: tuple[str, ...] = ()
     redact: dict[str, SiteRule] = {}
     keys: dict[str, str] = {}
+    rate: Annotated[float, Meta(ge=0)] = 0.0
+    burst: Annotated[float, Meta(ge=0)] = 0.0
+
+    @functools.cached_property
+    def number(self) -> int:
+        """Another one for each that was ever read in this process: a key for caches."""
+        return next(_NUMBERS)
 
     @functools.cached_property
     def extra(self) -> Extra:
@@ -116,13 +128,17 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             return True
         if self.origins:
             return "*" in self.origins or origin in self.origins
-        try:
-            host = urlsplit(origin).hostname
-        except ValueError:
-            return False
-        return host is not None and (
-            host == self.name or host.endswith("." + self.name)
-        )
+        host = _host(origin)
+        return host == self.name or host.endswith("." + self.name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _host(origin: str) -> str:
+    """Return the host of a page's origin, "" for none."""
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
 
 
 def parse_sites(text: str) -> dict[str, Site]:

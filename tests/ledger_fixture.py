@@ -13,6 +13,8 @@ from pipeline.ledger.verify import Break, Expiry, VerifyResult, verify
 from pipeline.ledger.writer import Ledger
 from pipeline.segment import make_folders
 from pipeline.store import Store
+from schemas.ddl import DATABASE, create_table
+from schemas.policy import load_policy
 from schemas.row import ConsentRow
 from tests.builders import DAY_MS, NOON_MS, consent_row, headers
 
@@ -30,6 +32,13 @@ def rows(*numbers: int, site: str = "example.com", **changes: Any) -> list[Conse
         consent_row(record_id=record_id(number), site=site, **changes)
         for number in numbers
     ]
+
+
+def emptied(store: Store) -> Store:
+    """Return a migrated store with a new ledger: of an older one nothing is left."""
+    store.command(f"DROP TABLE {DATABASE}.consents SYNC")
+    store.command(create_table(load_policy(), "consents"))
+    return store
 
 
 class Keeper:

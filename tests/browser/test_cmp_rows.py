@@ -101,8 +101,8 @@ def walk(browser: Browser, product: Product, url: str) -> None:
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """The product as it is installed."""
-    running = Product(tmp_path_factory.mktemp("product") / "data").start()
+    """The product as it is installed, not running yet."""
+    running = Product(tmp_path_factory.mktemp("product") / "data")
     try:
         yield running
     finally:
@@ -119,6 +119,7 @@ def rows(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Rows:
             product.add_site(
                 site_of(situation), "--rules", "eu_strict", "--origin", url
             )
+        product.start()
         browser = playwright.chromium.launch(
             executable_path=chromium_path(),
             args=[*FLAGS, PERSON, f"--user-agent={CHROME}"],

@@ -12,7 +12,7 @@ from tests.product import Product
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One server for the tests of a module, with a few sites."""
     running = Product(tmp_path_factory.mktemp("kastana") / "data")
-    running.start()
+    running.start()  # which makes the folder, as it is to be
     running.run("site", "add", "opt-in.example", "--debug")
     running.run("site", "add", "opt-out.example", "--rules", "us_other", "--debug")
     running.run("site", "add", "exempt.example", "--rules", "eu_fr_exempt", "--debug")

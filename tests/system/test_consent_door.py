@@ -122,9 +122,9 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         tmp_path_factory.mktemp("consent") / "data",
         trusted_proxies="127.0.0.1/32",
         log_level="debug",
-    ).start()
-    product.run("site", "add", SITE, "--debug")
-    time.sleep(1.1)
+    )
+    product.add_site(SITE, "--debug")
+    product.start()
     send_choices(product)
     send_questions(product)
     send_links(product)

@@ -17,15 +17,27 @@ from pipeline.migrate import migrate
 from pipeline.store import Store
 from schemas.policy import load_policy
 from tests import store_fixture
-from tests.ledger_fixture import Keeper, record_id, rows
+from tests.ledger_fixture import Keeper, emptied, record_id, rows
 
-store = store_fixture.store
+shared_store = store_fixture.shared_store
+
+
+@pytest.fixture(scope="module")
+def migrated(shared_store: Store) -> Store:
+    """The engine of all tests: to open one takes longer than most of them."""
+    migrate(shared_store, load_policy())
+    return shared_store
+
+
+@pytest.fixture
+def store(migrated: Store) -> Store:
+    """A store with an empty ledger."""
+    return emptied(migrated)
 
 
 @pytest.fixture
 def keeper(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keeper:
     """A keeper whose folder the command is given, and that answers without HTTP."""
-    migrate(store, load_policy())
 
     def call(_: Folder, path: str, content: dict[str, Any]) -> tuple[bytes, str]:
         assert path == "/sql"

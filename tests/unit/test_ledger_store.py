@@ -16,16 +16,28 @@ from pipeline.store_errors import StoreRefused, StoreUnavailable
 from schemas.policy import load_policy
 from tests import store_fixture
 from tests.builders import DAY_MS, headers
-from tests.ledger_fixture import DAYS, Keeper, record_id, rows
+from tests.ledger_fixture import DAYS, Keeper, emptied, record_id, rows
 
-store = store_fixture.store
+shared_store = store_fixture.shared_store
 A, B = "a.example", "b.example"
+
+
+@pytest.fixture(scope="module")
+def migrated(shared_store: Store) -> Store:
+    """The engine of all tests: to open one takes longer than most of them."""
+    migrate(shared_store, load_policy())
+    return shared_store
+
+
+@pytest.fixture
+def store(migrated: Store) -> Store:
+    """A store with an empty ledger."""
+    return emptied(migrated)
 
 
 @pytest.fixture
 def keeper(store: Store, tmp_path: Path) -> Keeper:
     """A keeper with an empty ledger."""
-    migrate(store, load_policy())
     return Keeper(store, tmp_path / "data")
 
 
@@ -144,7 +156,6 @@ def test_same_bytes_again(keeper: Keeper) -> None:
 
 def test_deterministic(store: Store, tmp_path: Path) -> None:
     """The same records at the same time in the same place are the same bytes."""
-    migrate(store, load_policy())
     paths = []
     for name in ("one", "two"):
         keeper = Keeper(store, tmp_path / name)

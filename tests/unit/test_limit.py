@@ -1,11 +1,15 @@
 """Rate limits: so many at once, so many a second, for so many networks."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import collector.limit
-from collector.limit import RateLimit
+from collector.limit import RateLimit, SiteRateError, SiteRates
+from collector.sites import Sites, editing
+from schemas.settings import Settings
+from schemas.site import make_site
 
 
 @pytest.fixture
@@ -82,3 +86,59 @@ def test_bounded_memory() -> None:
 
         assert limit.wait_s("steady") > 0
         assert len(limit._buckets) <= 10
+
+
+def test_many_at_once_are_let_in_and_waited_for(
+    sleep: Callable[[float], None],
+) -> None:
+    """A request with more events than the burst is taken whole; then comes the wait."""
+    limit = RateLimit(rate=10, burst=5)
+
+    assert 0 == limit.wait_s("a", 105)
+    assert 10.1 == pytest.approx(limit.wait_s("a", 1))
+
+    sleep(10.1)
+
+    assert 0 == limit.wait_s("a", 1)
+
+
+@pytest.mark.usefixtures("sleep")
+def test_key_with_a_rate_of_its_own() -> None:
+    """A key's own rate and burst go before those of all, also where there are none."""
+    limit = RateLimit(rate=0, burst=1)
+
+    assert [0, 0, 2] == [limit.wait_s("a", rate=0.5, burst=2) for _ in range(3)]
+    assert [0, 0, 0] == [limit.wait_s("b") for _ in range(3)]
+
+
+@pytest.fixture
+def rates(tmp_path: Path) -> SiteRates:
+    """Two sites, of which one has a rate of its own."""
+    with editing(tmp_path / "sites.toml") as sites:
+        sites["a.example"] = make_site("a.example", {})
+        sites["b.example"] = make_site("b.example", {"rate": 1, "burst": 1})
+    settings = Settings(site_rate=1, site_burst=3)
+    return SiteRates(settings, Sites(tmp_path / "sites.toml", open_sites=False))
+
+
+@pytest.mark.usefixtures("sleep")
+def test_sites_have_their_rates(rates: SiteRates) -> None:
+    """A site's events count for it alone, however its name is spelled."""
+    rates.take(["b.example"])
+    rates.take(["a.example", "A.example", "a.example"])
+    for names in (["b.EXAMPLE"], ["a.example"], ["c.example", "a.example"]):
+        with pytest.raises(SiteRateError) as raised:
+            rates.take(names)
+
+        assert 1 == raised.value.wait_s
+    assert {"a.example": 2, "b.example": 1} == rates.refused
+
+
+@pytest.mark.usefixtures("sleep")
+def test_what_is_no_site_has_no_rate(rates: SiteRates) -> None:
+    """Names that anyone can make up are neither limited nor remembered."""
+    for number in range(100):
+        rates.take([f"{number}.example"] * 10)
+
+    assert {} == rates._limit._buckets
+    assert {} == rates.refused
