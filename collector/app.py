@@ -2,19 +2,28 @@
 The edge: the public process. It appends to the spool and can read nothing back.
 """
 
+import gc
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from collector import assets, consent, withdraw
+from collector.address import adopt, handed_over, listen_on
 from collector.choices import Choices
 from collector.desk import Desk
+from collector.ending import first_of, until_told
 from collector.folder import Folder
-from collector.listen import listening, until_told
+from collector.lifeline import Lifeline
+from collector.listen import listening
+from collector.open_files import allow_connections
+from collector.protocol import Bounds
 from collector.receive import Receiver, not_found
+from collector.refusals import telling
 from collector.runtime import Runtime, build
-from collector.watch import look_at_databases, watching
+from collector.spool_counts import counting
+from collector.watch import look_at_databases, look_at_objections, settling, watching
 from pipeline.clock import now_ms
 from pipeline.ledger.receipt import Controller
 from pipeline.referrer import refresh_lists
@@ -26,28 +35,45 @@ from schemas.settings import Settings
 _log = logging.getLogger("kastana.edge")
 
 
-async def run_edge(settings: Settings, folder: Folder) -> None:
+async def run_edge(
+    settings: Settings,
+    folder: Folder,
+    lifeline: Lifeline | None = None,
+    listener: int | None = None,
+) -> None:
     """
     Serve the public listener until told to end; then drain.
+
+    Args:
+        settings: the server's.
+        folder: its data folder.
+        lifeline: to who started the process, if that was `kastana serve`.
+        listener: descriptor of the socket that it listens on.
 
     Raises:
         ListenError, PolicyError, FolderError, AssetError: before it serves.
 
     """
+    bounds = Bounds.of(settings)
+    allow_connections(bounds.connections)
     runtime = build(settings, folder, serving=True)
     limits = Limits(
         settings.spool_seal_bytes,
         settings.spool_seal_seconds,
         settings.spool_max_bytes,
+        settings.spool_free_bytes,
     )
     note_absence(folder.objections)
     # Before anyone asks: a long list of withdrawals takes its time to read.
-    runtime.objections.look()
+    runtime.objections.listen()
     async with (
-        Spool.running(folder.spool, runtime.headers, limits) as spool,
+        Spool.running(folder.spool, runtime.headers, limits, runtime.sealing) as spool,
         watching(lambda: look_at_databases(runtime.locator)),
         watching(refresh_lists),
+        settling(),
+        watching(lambda: look_at_objections(runtime.objections)),
         watching(lambda: runtime.salts.tend(now_ms())),
+        counting(spool.done),
     ):
         app = web.Application(client_max_size=settings.max_body_bytes)
         desk = Desk(settings, runtime.doors)
@@ -63,12 +89,32 @@ async def run_edge(settings: Settings, folder: Folder) -> None:
             ]
         )
         # Bodies are unpacked by `decode`, within its bound and with its own words.
-        async with listening(
-            app, settings.listen, reuse_port=True, unpacking=False
-        ) as address:
+        async with (
+            telling(runtime.doors.rates, spool, runtime.policy.version),
+            listening(
+                app,
+                _listener(settings, listener),
+                bounds=bounds,
+                express=receiver.express,
+                unpacking=False,
+            ) as address,
+        ):
             _log.info("collecting on %s", address)
-            await until_told()
+            if lifeline is not None:
+                lifeline.ready()
+            # A full collection of all that was made until now stops the loop for as
+            # long as hundreds of events take, and finds nothing.
+            gc.collect()
+            gc.freeze()
+            await first_of(until_told(lifeline), spool.broken())
     _log.info("drained")
+
+
+def _listener(settings: Settings, inherited: int | None) -> socket.socket:
+    """Return what to accept from: a server's socket, systemd's, or one of its own."""
+    if inherited is not None:
+        return adopt(inherited)
+    return handed_over() or listen_on(settings.listen, shared=True)
 
 
 def _consent_routes(runtime: Runtime, desk: Desk, spool: Spool) -> list[web.RouteDef]:

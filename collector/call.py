@@ -4,7 +4,9 @@ A request as it stood on the wire, and what its headers say of who sent it.
 Names are looked up in one table that is made once; both reprs say nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from pipeline.signals.cmp_formats import cmp_of
 from pipeline.signals.cmp_ids import IAB_COOKIES
@@ -12,18 +14,43 @@ from schemas.raw_event import READ_HEADERS
 from schemas.server_key import KEY_PREFIX, digest_of
 
 _MOST_COOKIES = 32
-_READ = frozenset(READ_HEADERS)
+
+
+class Fields:
+    """The headers of a request by name, in any case; of one name in wire order."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, headers: CIMultiDictProxy[str]) -> None:
+        """Look them up in a dictionary of the server library's."""
+        self._headers = headers
+
+    def get(self, name: str, default: Sequence[str] = ()) -> Sequence[str]:
+        """Return the values of a header."""
+        return self._headers.getall(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        """Say if there is such a header."""
+        return name in self._headers
 
 
 class Call:
     """A request as it stood on the wire; its repr says nothing."""
 
-    __slots__ = ("fields", "headers", "method", "peer", "query", "received_ms")
+    __slots__ = (
+        "_headers",
+        "address",
+        "fields",
+        "method",
+        "peer",
+        "query",
+        "received_ms",
+    )
 
     def __init__(
         self,
         *,
-        headers: Sequence[tuple[str, str]],
+        headers: CIMultiDictProxy[str] | Iterable[tuple[str, str]],
         peer: str,
         query: str,
         received_ms: int,
@@ -40,19 +67,16 @@ class Call:
             method: in capitals; only whether it is HEAD matters.
 
         """
-        self.headers = headers
+        if not isinstance(headers, CIMultiDictProxy):
+            headers = CIMultiDictProxy(CIMultiDict(headers))
+        # The client's, once it was looked for.
+        self.address: str | None = None
         self.peer = peer
         self.query = query
         self.received_ms = received_ms
         self.method = method
-        fields: dict[str, list[str]] = {}
-        for name, value in headers:
-            key = name.lower()
-            if key in fields:
-                fields[key].append(value)
-            else:
-                fields[key] = [value]
-        self.fields = fields
+        self._headers = headers
+        self.fields = Fields(headers)
 
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""
@@ -60,17 +84,18 @@ class Call:
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, None when it is absent."""
-        values = self.fields.get(name)
-        return None if values is None else values[0]
+        return self._headers.get(name)
 
     def read_headers(self) -> dict[str, str]:
         """Return the headers that a later step reads."""
-        fields = self.fields
-        # Several Sec-GPC headers with one "1" among them mean "1".
-        return {
-            name: "1" if "1" in fields[name] else fields[name][0]
-            for name in _READ & fields.keys()
-        }
+        headers, found = self._headers, {}
+        for name in READ_HEADERS:
+            value = headers.get(name)
+            if value is not None:
+                # Several Sec-GPC headers with one "1" among them mean "1".
+                several = value != "1" and "1" in headers.getall(name)
+                found[name] = "1" if several else value
+        return found
 
     def consent_cookies(self) -> tuple[tuple[str, str], ...]:
         """Return the cookies of consent managers; of the others not even the names."""

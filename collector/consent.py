@@ -200,7 +200,7 @@ def gpc(last_update: str) -> Callable[[web.Request], Any]:
     return handle
 
 
-def _uncached(headers: dict[str, str]) -> dict[str, str]:
+def _uncached(headers: Mapping[str, str]) -> dict[str, str]:
     return {**headers, "Cache-Control": "no-store", "Vary": _VARY}
 
 

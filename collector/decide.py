@@ -9,15 +9,12 @@ import msgspec
 from msgspec import Meta
 
 from collector.decode import CONSENT_KEYS, consent_pair, filled
-from pipeline.agents.networks import Networks
-from pipeline.agents.rate import Rate
 from pipeline.assess import Assessor, circumstances
+from pipeline.caller import device_of, header_flags
 from pipeline.clock import TimeError, now_ms, parse_time
-from pipeline.enrich import device_of
 from pipeline.gate import Rules, decide, why
 from pipeline.merge import add_flags, withdraw
-from pipeline.referrer import is_spam
-from pipeline.robots import Robots
+from pipeline.robots import agents_and_referrers
 from schemas.consent import CATEGORIES, FLAGS, Category, ConsentState, Time
 from schemas.event import AnyEvent
 from schemas.outcome import Grant
@@ -77,7 +74,7 @@ class Decider:
         self._policy = policy
         self._assessor = Assessor(policy, load_packs())
         # A line has no address: agents and referrers are all that tells a robot.
-        self._robots = Robots(Networks(), Rate(0, 1.0), is_spam)
+        self._robots = agents_and_referrers()
 
     def line(self, content: object) -> dict[str, Any]:
         """
@@ -103,7 +100,7 @@ class Decider:
         assessment = self._assessor.assess(raw, _site(line), context.place)
         consent = withdraw(assessment.consent, context.withdrawn, ())
         robots = self._robots.flags(raw, device_of(raw))
-        more = circumstances(raw, consent, robots)
+        more = circumstances(raw, consent, robots, header_flags(raw.headers))
         consent = add_flags(consent, [*more, *context.flags])
         rule = self._policy.events[context.event]
         category = context.category or cast("Category", rule.consent_category)

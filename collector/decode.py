@@ -27,6 +27,7 @@ _PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
 _NAMED = re.compile(r"field `([^`]*)`")
 _PLAIN_NAME = re.compile(r"^[a-z][a-z_]{0,31}\Z")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_JSON = (b"{", b"[")
 _BATCH_KEYS = frozenset({"events"})
 _CAMPAIGN_KEYS = ("source", "medium", "campaign", "term", "content", "id")
 # Signals that a query may carry flat, of the consent object's fields and beside them.
@@ -137,7 +138,8 @@ def decode_query(query: str, *, received_ms: int) -> Decoded | Invalid:
 
 
 def _json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
-    body = body.strip()
+    if body[:1] not in _JSON:
+        body = body.strip()
     if not body:
         message = "the body is empty"
         raise DecodeError("empty_body", message)
@@ -196,12 +198,21 @@ def _event(  # noqa: PLR0913 - bounds and hints, all of them named
         item = {**shared, **item}
     site = item.get("site")
     site = site if isinstance(site, str) else ""
-    if isinstance(item.get("consent"), dict):
-        item = {**item, "consent": filled(item["consent"])}
+    consent = item.get("consent")
+    if isinstance(consent, dict) and any(map(_is_template, consent.values())):
+        item = {**item, "consent": filled(consent)}
+    if kind is AnyEvent:
+        # Of a union msgspec makes its plan anew each time, which costs as much as all
+        # the rest; of one kind of event it keeps it.
+        named = item.get("event")
+        kind = EVENT_TYPES.get(named, AnyEvent) if isinstance(named, str) else AnyEvent
     try:
         event: Event = msgspec.convert(item, kind, strict=strict)
     except msgspec.ValidationError as error:
-        return _complaint(str(error), item, index, site)
+        complaint = _complaint(str(error), item, index, site)
+        if item.get("synthetic") is True:
+            return msgspec.structs.replace(complaint, synthetic=True)
+        return complaint
     try:
         occurred = _time(event.occurred_at, "occurred_at")
         sent = _time(event.sent_at, "sent_at")
@@ -211,12 +222,12 @@ def _event(  # noqa: PLR0913 - bounds and hints, all of them named
         return Decoded(event, happened)
     except DecodeError as error:
         bad = error.invalid
-        return Invalid(bad.code, bad.message, bad.field, index, site)
+        return Invalid(bad.code, bad.message, bad.field, index, site, event.synthetic)
 
 
 def _time(value: int | str | None, field: str) -> int | None:
-    if value is None:
-        return None
+    if value is None or isinstance(value, int):
+        return value
     try:
         return parse_time(value)
     except TimeError as error:
@@ -329,11 +340,11 @@ def _from_query(pairs: dict[str, str]) -> dict[str, Any]:
 
 def filled(consent: dict[str, Any]) -> dict[str, Any]:
     """Return a consent object without the templates that were not filled in."""
-    return {
-        key: value
-        for key, value in consent.items()
-        if not (isinstance(value, str) and is_absent(value))
-    }
+    return {key: value for key, value in consent.items() if not _is_template(value)}
+
+
+def _is_template(value: object) -> bool:
+    return isinstance(value, str) and is_absent(value)
 
 
 def consent_pair(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON or text

@@ -7,16 +7,17 @@ expected is counted and logged by its type.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
 from collector import respond
 from collector.call import Call
 from collector.doors import Doors, too_large
-from collector.limit import RateLimit
+from collector.limit import RateLimit, SiteRateError
 from collector.logs import describe
-from collector.metrics import count, count_redactions
+from collector.metrics import count, count_redactions, tally
+from collector.protocol import TooSlow
 from pipeline.address import truncate
 from pipeline.clock import now_ms
 from schemas.outcome import Invalid
@@ -39,10 +40,11 @@ class Desk:
     def __init__(self, settings: Settings, doors: Doors) -> None:
         """Bind the desk to its bounds."""
         self._settings = settings
+        self._largest = settings.max_body_bytes
         self._doors = doors
         self._limit = RateLimit(settings.client_rate, settings.client_burst)
 
-    def cors(self, request: web.Request) -> dict[str, str]:
+    def cors(self, request: web.Request) -> Mapping[str, str]:
         """Return the CORS headers for the page that asks."""
         origin = request.headers.get("Origin")
         allowed = origin is not None and self._doors.sites.allows_origin(origin)
@@ -56,20 +58,32 @@ class Desk:
         return respond.preflight(origin, asked, allowed=allowed)
 
     async def body(
-        self, request: web.Request, headers: dict[str, str]
+        self, request: web.Request, headers: Mapping[str, str]
     ) -> bytes | web.Response:
         """Return the body as it stood on the wire, or the answer that refuses it."""
+        content = request.content
         try:
+            if content.is_eof() and content.total_bytes <= self._largest:
+                # All of it is here: the usual case, without a round through the loop.
+                return content.read_nowait()
             return await request.read()
         except web.HTTPRequestEntityTooLarge:
             return respond.error(too_large(self._settings), 413, headers)
+        except TooSlow:
+            message = "the body did not come in time"
+            return respond.error(Invalid("too_slow", message), 408, headers)
         except web.RequestPayloadError:
             # Chunks or a length that are not what was announced.
             message = "the body is not HTTP that can be read"
             return respond.error(Invalid("bad_request", message), 400, headers)
 
+    @property
+    def settings(self) -> Settings:
+        """The server's settings."""
+        return self._settings
+
     def limited(
-        self, call: Call, headers: dict[str, str], key: str = ""
+        self, call: Call, headers: Mapping[str, str], key: str = ""
     ) -> web.Response | None:
         """
         Take a token; return the answer if there is none.
@@ -83,15 +97,26 @@ class Desk:
         wait = self._limit.wait_s(key or truncate(self._doors.address(call)))
         if wait == 0:
             return None
+        count("kastana_limited_total", "recipient" if key else "network")
+        return self._limited("too many requests from this network", wait, headers)
+
+    def overrun(self, error: SiteRateError, headers: Mapping[str, str]) -> web.Response:
+        """Answer that a site has had its events for now."""
+        count("kastana_limited_total", "site")
+        return self._limited("too many events of this site", error.wait_s, headers)
+
+    def _limited(
+        self, words: str, wait_s: float, headers: Mapping[str, str]
+    ) -> web.Response:
         count("kastana_events_total", "rate_limited")
         return respond.error(
-            Invalid("rate_limited", "too many requests from this network"),
+            Invalid("rate_limited", words),
             429,
-            {**headers, "Retry-After": str(int(wait) + 1)},
+            {**headers, "Retry-After": str(int(wait_s) + 1)},
         )
 
     def unkept(
-        self, code: str, words: str, *, events: int, headers: dict[str, str]
+        self, code: str, words: str, *, events: int, headers: Mapping[str, str]
     ) -> web.Response:
         """Answer that nothing was kept, and when to come again."""
         count("kastana_event_reasons_total", code, by=events)
@@ -121,7 +146,7 @@ class Desk:
                 count("kastana_failures_total", kind.__name__)
                 _log.error("unexpected error\n%s", describe(kind, error.__traceback__))
                 response = respond.error(Invalid("internal", "a defect here"), 500)
-            count("kastana_requests_total", door, str(response.status))
+            tally("kastana_requests_total", door, str(response.status))
             count_redactions()
             return response
 
@@ -130,10 +155,9 @@ class Desk:
 
 def call_of(request: web.Request) -> Call:
     """Return a request as it stood on the wire."""
-    transport = request.transport
-    peer = transport.get_extra_info("peername") if transport is not None else None
+    peer = request.protocol.peername
     return Call(
-        headers=[(name, value) for name, value in request.headers.items()],
+        headers=request.headers,
         peer=str(peer[0]) if isinstance(peer, tuple) else "",
         query=request.rel_url.raw_query_string,
         received_ms=now_ms(),

@@ -232,7 +232,18 @@ def _keeper(folder: Folder) -> Finding:
     try:
         with urllib.request.urlopen(address.url + "/health/ready", timeout=5):  # noqa: S310 - the keeper's own http URL
             return Finding("keeper", "good", f"ready on {address.url}")
-    except urllib.error.HTTPError:
-        return Finding("keeper", "bad", f"{address.url}: the store is away")
+    except urllib.error.HTTPError as error:
+        with error:
+            return Finding("keeper", "bad", f"{address.url}: {why_away(error.read())}")
     except (urllib.error.URLError, TimeoutError):
         return Finding("keeper", "warning", f"{address.url} does not answer")
+
+
+def why_away(body: bytes) -> str:
+    """Return in words why a keeper is not ready, by what its health says."""
+    try:
+        loader = msgspec.json.decode(body).get("loader", {})
+        problem, attempts = loader["problem"], loader["attempts"]
+    except (msgspec.DecodeError, AttributeError, KeyError):
+        return "the store is away"
+    return f"the store is away: {problem}; {attempts} attempts since {loader['since']}"

@@ -12,6 +12,7 @@ import msgspec
 
 from collector.call import Call, Sender
 from collector.decode import Decoded, DecodeError, decode_body, decode_query
+from collector.limit import SiteRateError, SiteRates
 from collector.links import Link, LinkError, read_link
 from collector.server_keys import refusal, speak_for
 from collector.sites import Sites
@@ -43,23 +44,40 @@ _KNOWN_TYPES = ("application/json", "text/", "application/x-www-form-urlencoded"
 _STATUS = {"key_required": 401, "bad_key": 403, "key_in_page": 403}
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """One entry an event, in order, and an error when nothing was understood."""
+class Verdict:
+    """
+    What to answer, and what became of each event.
 
-    results: tuple[Result | Invalid, ...] = ()
-    error: Invalid | None = None
-    status: int = 202
-    target: str = ""
+    Attributes:
+        results: one entry an event, in order.
+        good: the events that were understood, whatever became of them.
+        bad: the events that were not.
+        error: set when nothing was understood.
+        status: of the answer.
+        target: where it leads.
 
-    @property
-    def good(self) -> tuple[Result, ...]:
-        """The events that were understood, whatever became of them."""
-        return tuple(one for one in self.results if isinstance(one, Result))
+    """
 
-    @property
-    def bad(self) -> tuple[Invalid, ...]:
-        """The events that were not."""
-        return tuple(one for one in self.results if isinstance(one, Invalid))
+    __slots__ = ("bad", "error", "good", "results", "status", "target")
+
+    def __init__(
+        self,
+        results: tuple[Result | Invalid, ...] = (),
+        error: Invalid | None = None,
+        status: int = 202,
+        target: str = "",
+    ) -> None:
+        """Part the good from the bad, once."""
+        self.results = results
+        self.error = error
+        self.status = status
+        self.target = target
+        self.bad = tuple(one for one in results if type(one) is Invalid)
+        self.good: tuple[Result, ...] = (
+            tuple(one for one in results if type(one) is Result)
+            if self.bad
+            else results  # type: ignore[assignment] # all of them
+        )
 
 
 class Asked:
@@ -91,6 +109,7 @@ class Doors:
         self._settings = settings
         self._policy = policy
         self.sites = sites
+        self.rates = SiteRates(settings, sites)
         self._processor = processor
         self._link_key = link_key
         self._trusted = TrustedProxies.of(
@@ -99,28 +118,37 @@ class Doors:
 
     def address(self, call: Call) -> str:
         """Return the client's address: the peer's, or what its proxy says."""
-        return client_address(call.peer, call.fields, self._trusted)
+        if call.address is None:
+            call.address = client_address(call.peer, call.fields, self._trusted)
+        return call.address
 
     def events(self, call: Call, body: bytes) -> Verdict:
         """`POST /e`: one event or many."""
         decoded = self._decoded(call, body, self._settings.max_events, AnyEvent)
         if isinstance(decoded, Verdict):
             return decoded
+        self.rates.take([one.event.site for one in decoded if type(one) is Decoded])
         sender, door = self._sender(call), _door(call)
-        results = tuple(
-            self._one(call, sender, one, index, door)
-            for index, one in enumerate(decoded)
-        )
-        if decoded and all(isinstance(one, Invalid) for one in results):
-            first = next(one for one in results if isinstance(one, Invalid))
-            return _refused(first, results)
-        return Verdict(results)
+        results: tuple[Result | Invalid, ...]
+        if len(decoded) == 1:
+            results = (self._one(call, sender, decoded[0], 0, door),)
+        else:
+            results = tuple(
+                self._one(call, sender, one, index, door)
+                for index, one in enumerate(decoded)
+            )
+        verdict = Verdict(results)
+        if verdict.bad and not verdict.good:
+            return _refused(verdict.bad[0], results)
+        return verdict
 
     def pixel(self, call: Call) -> Verdict:
         """`GET /p.gif`, or HEAD: one event in the query."""
         decoded = decode_query(call.query, received_ms=call.received_ms)
         if call.method == "HEAD" and isinstance(decoded, Decoded):
             decoded = _headed(decoded)
+        if isinstance(decoded, Decoded):
+            self.rates.take([decoded.event.site])
         sender = self._sender(call)
         return Verdict((self._one(call, sender, decoded, 0, "pixel"),), status=200)
 
@@ -139,8 +167,12 @@ class Doors:
         )
         one: Result | Invalid
         try:
+            self.rates.take([link.site])
             clicked = Decoded(event, call.received_ms)
             one = self._one(call, self._sender(call), clicked, 0, "redirect")
+        except SiteRateError:
+            # The reader goes on all the same.
+            return Verdict(status=302, target=link.target)
         except ObjectionsError:
             # The click is not taken; that is not the reader's business.
             message = "withdrawals cannot be looked up now"
@@ -270,14 +302,14 @@ class Doors:
     ) -> Result | Invalid:
         asked = self._raw(call, sender, decoded, index, door)
         if isinstance(asked, Invalid):
+            if isinstance(decoded, Decoded) and decoded.event.synthetic:
+                return msgspec.structs.replace(asked, synthetic=True)
             return asked
-        event = asked.raw.event
-        result = self._processor.process(asked.raw, asked.site)
+        event, key = asked.raw.event, ""
         # A metric of a page grows under the same id: its last value is the one.
-        if event.event_id is None or isinstance(event, WebVital):
-            return result
-        key = f"{asked.site.name}\0{event.event_id}"
-        return msgspec.structs.replace(result, key=key)
+        if event.event_id is not None and type(event) is not WebVital:
+            key = f"{asked.site.name}\0{event.event_id}"
+        return self._processor.process(asked.raw, asked.site, key)
 
     def complaints(self, verdict: Verdict, call: Call) -> list[CountRow]:
         """Return the counters of a verdict's errors, by site."""
@@ -303,6 +335,7 @@ class Doors:
             geo_country_iso_code="",
             device_type="",
             url_path="",
+            synthetic=int(bad.synthetic),
             events=1,
         )
 

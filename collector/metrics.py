@@ -8,11 +8,18 @@ module is imported), and the keeper's /metrics adds them up.
 
 import functools
 import os
+import socket
 import threading
 import tomllib
 from importlib import resources
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    generate_latest,
+    values,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from pipeline.redact import COUNTS
@@ -20,6 +27,8 @@ from pipeline.redact import COUNTS
 # Threads count as well (collector/watch.py): two that were first at once would both
 # register every metric, and the second of them would fail.
 _DECLARING = threading.Lock()
+# Names of files are cut at "_".
+_HOST = socket.gethostname().replace("_", "-")
 
 
 def _declared() -> dict[str, Counter | Gauge]:
@@ -27,8 +36,15 @@ def _declared() -> dict[str, Counter | Gauge]:
         return _made()
 
 
+def _process() -> str:
+    """Name this process: in containers that share a folder each has the number 1."""
+    return f"{os.getpid()}-{_HOST}"
+
+
 @functools.cache
 def _made() -> dict[str, Counter | Gauge]:
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        values.ValueClass = values.MultiProcessValue(_process)  # type: ignore[no-untyped-call]
     text = resources.files("schemas").joinpath("metrics.toml").read_text("utf-8")
     made: dict[str, Counter | Gauge] = {}
     for name, about in tomllib.loads(text).items():
@@ -41,7 +57,7 @@ def _made() -> dict[str, Counter | Gauge]:
     return made
 
 
-def count(name: str, *labels: str, by: int = 1) -> None:
+def count(name: str, *labels: str, by: float = 1) -> None:
     """
     Add to a counter.
 
@@ -50,6 +66,28 @@ def count(name: str, *labels: str, by: int = 1) -> None:
 
     """
     _child(name, labels).inc(by)
+
+
+# What `tally` noted since the last `settle`.
+_NOTED: dict[tuple[str, ...], int] = {}
+
+
+def tally(name: str, *labels: str, by: int = 1) -> None:
+    """
+    Note what `settle` adds to a counter: for what is counted at every request.
+
+    To add to a file that processes share costs twenty times as much. For the event
+    loop's thread alone. Errors are those of `count`, and come from `settle`.
+    """
+    key = (name, *labels)
+    _NOTED[key] = _NOTED.get(key, 0) + by
+
+
+def settle() -> None:
+    """Add what was noted to the counters; on the event loop's thread."""
+    while _NOTED:
+        (name, *labels), by = _NOTED.popitem()
+        count(name, *labels, by=by)
 
 
 def show(name: str, value: float, *labels: str) -> None:

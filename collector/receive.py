@@ -7,7 +7,7 @@ the rows durable, and only then answers.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from aiohttp import web
 
@@ -15,13 +15,16 @@ from collector import respond
 from collector.call import Call
 from collector.desk import Desk, call_of
 from collector.doors import Doors, Verdict
+from collector.limit import SiteRateError
 from collector.links import MAX_SIGNED_CHARACTERS
-from collector.metrics import count
+from collector.metrics import tally
+from collector.protocol import Express
 from collector.repeats import Repeats
 from pipeline.process import Result
 from pipeline.spool import Spool, SpoolError
 from pipeline.withdrawal.objections import Objections, ObjectionsError, entries_of
 from schemas.outcome import Invalid
+from schemas.settings import Durability
 
 _log = logging.getLogger("kastana.receive")
 
@@ -38,18 +41,25 @@ class Receiver:
         self._spool = spool
         self._objections = objections
         self._repeats = Repeats()
+        self._events = desk.guard("events", self.events)
+        self._pixel = desk.guard("pixel", self.pixel)
+
+    @property
+    def express(self) -> Express:
+        """The doors that nearly all requests are for."""
+        return {("POST", "/e"): self._events, ("GET", "/p.gif"): self._pixel}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the public routes."""
         guard = self._desk.guard
         return [
-            web.post("/e", guard("events", self.events)),
+            web.post("/e", self._events),
             web.options("/e", guard("preflight", self._desk.preflight)),
-            web.get("/p.gif", guard("pixel", self.pixel)),
+            web.get("/p.gif", self._pixel),
             web.get("/r/{signed}", guard("redirect", self.redirect)),
         ]
 
-    async def events(self, request: web.Request) -> web.Response:
+    async def events(self, request: web.Request) -> web.StreamResponse:
         """`POST /e`."""
         call = call_of(request)
         headers = self._desk.cors(request)
@@ -61,17 +71,21 @@ class Receiver:
             return body
         try:
             verdict = self._doors.events(call, body)
-        except ObjectionsError as error:
-            return self._undecided(error, headers)
-        failure = await self._keep(call, verdict, headers)
+        except (ObjectionsError, SiteRateError) as error:
+            return self._untaken(error, headers)
+        failure = await self._keep(
+            call, verdict, headers, self._desk.settings.durability_events
+        )
         if failure is not None:
             return failure
-        headers.update(self._debug(call, verdict))
+        debug = self._debug(call, verdict)
+        if debug:
+            headers = {**headers, **debug}
         if verdict.error is not None:
             return respond.refused(verdict, headers)
         return respond.accepted(verdict, headers)
 
-    async def pixel(self, request: web.Request) -> web.Response:
+    async def pixel(self, request: web.Request) -> web.StreamResponse:
         """`GET /p.gif`: the same bytes and 200 whatever consent said."""
         call = call_of(request)
         if self._desk.limited(call, {}) is not None:
@@ -80,7 +94,11 @@ class Receiver:
             verdict = self._doors.pixel(call)
         except ObjectionsError as error:
             return _unkept_pixel(self._undecided(error, {}))
-        failure = await self._keep(call, verdict, {})
+        except SiteRateError as error:
+            return _unkept_pixel(self._desk.overrun(error, {}), "rate_limited")
+        failure = await self._keep(
+            call, verdict, {}, self._desk.settings.durability_pixel
+        )
         if failure is not None:
             return _unkept_pixel(failure)
         headers = self._debug(call, verdict)
@@ -102,22 +120,28 @@ class Receiver:
         # reader goes on even when the click cannot be kept: a full disk is not the
         # reader's business.
         if self._desk.limited(call, {}) is None:
-            await self._keep(call, verdict, {})
+            await self._keep(call, verdict, {}, self._desk.settings.durability_redirect)
         return respond.redirect(verdict.target, self._debug(call, verdict))
 
     async def _keep(
-        self, call: Call, verdict: Verdict, headers: dict[str, str]
+        self,
+        call: Call,
+        verdict: Verdict,
+        headers: Mapping[str, str],
+        durability: Durability,
     ) -> web.Response | None:
         """Make the verdict's rows durable; return an answer only on failure."""
-        complaints = self._doors.complaints(verdict, call)
+        complaints = self._doors.complaints(verdict, call) if verdict.bad else []
         # From here on every id that was begun is ended, or its repetitions wait.
         fresh, repeated = self._begin(verdict)
-        rows = [*(one.row for one in fresh), *complaints]
+        rows = [one.row for one in fresh]
+        rows += complaints
         durable = False
         try:
-            await self._purge(fresh, call)
+            if any(one.treatment.purge for one in fresh):
+                await self._purge(fresh, call)
             if rows:
-                await self._spool.append(rows)
+                await self._spool.append(rows, durability)
             durable = True
         except (ObjectionsError, OSError) as error:
             return self._undecided(error, headers)
@@ -126,7 +150,7 @@ class Receiver:
         finally:
             keys = [one.key for one in fresh if one.key]
             self._repeats.end(keys, durable=durable)
-        if not all([await first for first in repeated]):
+        if repeated and not all([await first for first in repeated]):
             failed = SpoolError("the first of a repeated event failed", full=False)
             return self._unkept(failed, len(repeated), headers)
         self._count(verdict, fresh)
@@ -146,8 +170,7 @@ class Receiver:
                 visitor, time_ms=call.received_ms, site=site, kind="child"
             )
         ]
-        if entries:
-            await asyncio.to_thread(self._objections.append, entries)
+        await asyncio.to_thread(self._objections.append, entries)
 
     def _begin(self, verdict: Verdict) -> tuple[list[Result], list[Awaitable[bool]]]:
         """Part the new events from the repeated, whose first is waited for."""
@@ -162,13 +185,20 @@ class Receiver:
         return fresh, repeated
 
     def _unkept(
-        self, error: SpoolError, events: int, headers: dict[str, str]
+        self, error: SpoolError, events: int, headers: Mapping[str, str]
     ) -> web.Response:
         code = "spool_full" if error.full else "spool_failed"
         return self._desk.unkept(code, str(error), events=events, headers=headers)
 
+    def _untaken(
+        self, error: ObjectionsError | SiteRateError, headers: Mapping[str, str]
+    ) -> web.Response:
+        if isinstance(error, SiteRateError):
+            return self._desk.overrun(error, headers)
+        return self._undecided(error, headers)
+
     def _undecided(
-        self, error: ObjectionsError | OSError, headers: dict[str, str]
+        self, error: ObjectionsError | OSError, headers: Mapping[str, str]
     ) -> web.Response:
         """Answer while nobody can say who withdrew: then nothing is taken."""
         code = error.code if isinstance(error, ObjectionsError) else "unwritable"
@@ -181,15 +211,15 @@ class Receiver:
     def _count(self, verdict: Verdict, fresh: Sequence[Result] = ()) -> None:
         again = len(verdict.good) - len(fresh)
         if again:
-            count("kastana_event_reasons_total", "repeated", by=again)
+            tally("kastana_event_reasons_total", "repeated", by=again)
         for result in fresh:
-            count("kastana_events_total", result.outcome)
+            tally("kastana_events_total", result.outcome)
             for reason in result.reasons:
-                count("kastana_event_reasons_total", reason)
+                tally("kastana_event_reasons_total", reason)
         bad = verdict.bad or ((verdict.error,) if verdict.error else ())
         for invalid in bad:
-            count("kastana_events_total", "invalid")
-            count("kastana_event_reasons_total", invalid.code)
+            tally("kastana_events_total", "invalid")
+            tally("kastana_event_reasons_total", invalid.code)
 
     def _debug(self, call: Call, verdict: Verdict) -> dict[str, str]:
         if call.header("x-kastana-debug") != "1":
@@ -202,8 +232,10 @@ class Receiver:
         return {respond.DEBUG_HEADER: respond.debug_text(verdict)}
 
 
-def _unkept_pixel(failure: web.Response) -> web.Response:
+def _unkept_pixel(failure: web.Response, code: str = "") -> web.StreamResponse:
     headers = {"Retry-After": failure.headers["Retry-After"]}
+    if code:
+        headers[respond.ERROR_HEADER] = code
     return respond.pixel(headers, failure.status)
 
 

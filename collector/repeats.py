@@ -19,7 +19,8 @@ class Repeats:
         """Remember at most `size` ids; the oldest are forgotten first."""
         self._size = size
         self._taken: OrderedDict[str, None] = OrderedDict()
-        self._writing: dict[str, asyncio.Future[bool]] = {}
+        # With a future for those that somebody waits for.
+        self._writing: dict[str, asyncio.Future[bool] | None] = {}
 
     def begin(self, key: str) -> "asyncio.Future[bool] | None":
         """
@@ -30,15 +31,21 @@ class Repeats:
         """
         if key in self._taken:
             return _done()
-        if key in self._writing:
-            return self._writing[key]
-        self._writing[key] = asyncio.get_running_loop().create_future()
-        return None
+        if key not in self._writing:
+            self._writing[key] = None
+            return None
+        first = self._writing[key]
+        if first is None:
+            first = asyncio.get_running_loop().create_future()
+            self._writing[key] = first
+        return first
 
     def end(self, keys: Iterable[str], *, durable: bool) -> None:
         """Say what became of ids that `begin` called new."""
         for key in keys:
-            self._writing.pop(key).set_result(durable)
+            first = self._writing.pop(key)
+            if first is not None:
+                first.set_result(durable)
             if durable:
                 self._taken[key] = None
         while len(self._taken) > self._size:

@@ -8,11 +8,13 @@ tells a caller about its own request.
 import base64
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import orjson
 from aiohttp import web
 
 from collector.doors import Verdict
+from collector.quick import answer
 from schemas.outcome import Invalid
 
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
@@ -25,6 +27,12 @@ _MAX_ASKED = 1024
 # Server keys are shown in it, and a key must not be in a page.
 _NOT_FOR_PAGES = "authorization"
 _MAX_DEBUG = 4096
+_JSON_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+_GIF_HEADERS = {
+    "Content-Type": "image/gif",
+    "Cache-Control": _NO_STORE,
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 
 
 def error(
@@ -35,8 +43,34 @@ def error(
     return _json(body, status, headers)
 
 
-def accepted(verdict: Verdict, headers: Mapping[str, str]) -> web.Response:
+def raw(invalid: Invalid, status: str, *headers: str) -> bytes:
+    """
+    Return the whole answer to what is no request yet; the connection closes after it.
+
+    Args:
+        invalid: what is wrong.
+        status: code and its words.
+        headers: lines that it has beside those of every such answer.
+
+    """
+    body = orjson.dumps({"error": _as_object(invalid)})
+    lines = [
+        f"HTTP/1.1 {status}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        "Access-Control-Allow-Origin: *",
+        "Connection: close",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
+
+
+def accepted(verdict: Verdict, headers: Mapping[str, str]) -> web.StreamResponse:
     """Return how many events were understood, and what was wrong with the rest."""
+    if not verdict.bad:
+        taken = b'{"accepted":%d}' % len(verdict.good)
+        return answer(verdict.status, {**_JSON_HEADERS, **headers}, taken)
     body: dict[str, object] = {"accepted": len(verdict.good)}
     if verdict.bad:
         body["errors"] = [
@@ -58,18 +92,9 @@ def refused(verdict: Verdict, headers: Mapping[str, str]) -> web.Response:
     return _json(body, verdict.status, headers)
 
 
-def pixel(headers: Mapping[str, str], status: int = 200) -> web.Response:
+def pixel(headers: Mapping[str, str], status: int = 200) -> web.StreamResponse:
     """Return the 43-byte GIF."""
-    return web.Response(
-        body=GIF,
-        status=status,
-        content_type="image/gif",
-        headers={
-            "Cache-Control": _NO_STORE,
-            "Cross-Origin-Resource-Policy": "cross-origin",
-            **headers,
-        },
-    )
+    return answer(status, {**_GIF_HEADERS, **headers}, GIF)
 
 
 def redirect(target: str, headers: Mapping[str, str]) -> web.Response:
@@ -85,12 +110,12 @@ def redirect(target: str, headers: Mapping[str, str]) -> web.Response:
     )
 
 
-def cors(origin: str | None, *, allowed: bool) -> dict[str, str]:
+def cors(origin: str | None, *, allowed: bool) -> Mapping[str, str]:
     """Return the CORS headers of an answer to a page of this origin."""
     if origin is None:
-        return {}
+        return _NO_PAGE
     if not allowed:
-        return {"Vary": "Origin"}
+        return _STRANGER
     return {
         "Access-Control-Allow-Origin": origin,
         # A beacon with a JSON blob is sent with credentials; there are none of
@@ -101,6 +126,10 @@ def cors(origin: str | None, *, allowed: bool) -> dict[str, str]:
     }
 
 
+_NO_PAGE: Mapping[str, str] = MappingProxyType({})
+_STRANGER: Mapping[str, str] = MappingProxyType({"Vary": "Origin"})
+
+
 def preflight(origin: str | None, asked: str | None, *, allowed: bool) -> web.Response:
     """
     Answer OPTIONS.
@@ -108,7 +137,7 @@ def preflight(origin: str | None, asked: str | None, *, allowed: bool) -> web.Re
     The headers asked for are echoed: trackers add headers on retries, and a fixed
     list would break just those. But for Authorization, which no page needs.
     """
-    headers = cors(origin, allowed=allowed)
+    headers = dict(cors(origin, allowed=allowed))
     if allowed and origin is not None:
         headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
         headers["Access-Control-Max-Age"] = "7200"

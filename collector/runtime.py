@@ -3,6 +3,7 @@ What every process builds from settings and data folder before it can work.
 """
 
 import functools
+import os
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from collector.doors import Doors
 from collector.folder import Folder
 from collector.sites import Sites
+from collector.spool_keys import spool_sealing
 from pipeline.agents.networks import LaterNetworks, lists_in, load_networks
 from pipeline.agents.rate import Rate
 from pipeline.device import ClientHints, parse_device
@@ -20,6 +22,7 @@ from pipeline.process import Processor
 from pipeline.referrer import is_spam, lists, use_lists
 from pipeline.robots import Robots
 from pipeline.salt import DaySalt
+from pipeline.sealing import Sealing
 from pipeline.segment import header_bytes
 from pipeline.withdrawal.objections import Objections
 from schemas.ddl import segment_header
@@ -38,6 +41,7 @@ class Runtime(msgspec.Struct, frozen=True):
     headers: dict[str, bytes]
     objections: Objections
     salts: DaySalt
+    sealing: Sealing
 
 
 def build(
@@ -79,7 +83,8 @@ def build(
         folder.secret("visitor.key"),
         salts,
         objections,
-        Robots(networks, rate, is_spam, datacenters=apart),
+        networks,
+        Robots(rate, is_spam, datacenters=apart),
         MailClerk(networks, datacenters=apart),
     )
     if serving:
@@ -90,4 +95,14 @@ def build(
     headers = {
         table: header_bytes(*segment_header(policy, table)) for table in policy.tables
     }
-    return Runtime(settings, folder, policy, locator, doors, headers, objections, salts)
+    return Runtime(
+        settings,
+        folder,
+        policy,
+        locator,
+        doors,
+        headers,
+        objections,
+        salts,
+        spool_sealing(settings, os.environ),
+    )

@@ -8,12 +8,15 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from collector.logs import describe
-from collector.metrics import count, show
+from collector.metrics import count, settle, show
 from pipeline.location import Locator
+from pipeline.withdrawal.objections import Objections, ObjectionsError
 
 _log = logging.getLogger("kastana.watch")
 
 EVERY_S = 1.0
+# Who reads the counters right after an answer finds it counted, nearly.
+SETTLE_S = 0.1
 
 
 @contextlib.asynccontextmanager
@@ -38,12 +41,38 @@ async def watching(
             await task
 
 
+@contextlib.asynccontextmanager
+async def settling(every_s: float = SETTLE_S) -> AsyncIterator[None]:
+    """Let the counters have what was noted, now and then and at the end."""
+
+    async def settle_for_ever() -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            settle()
+
+    task = asyncio.create_task(settle_for_ever())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        settle()
+
+
 def look_at_databases(locator: Locator) -> None:
     """Let a locator see what changed, and show how its files are."""
     locator.refresh()
     condition = locator.condition
     show("kastana_geo_databases", condition.ok, "ok")
     show("kastana_geo_databases", condition.broken, "broken")
+
+
+def look_at_objections(objections: Objections) -> None:
+    """Let an edge that listens see what was done to the file by hand."""
+    # What is wrong with it each event is told, which is then refused and says so.
+    with contextlib.suppress(ObjectionsError):
+        objections.look()
 
 
 async def _look_for_ever(look: Callable[[], None], every_s: float) -> None:

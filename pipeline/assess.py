@@ -6,26 +6,28 @@ of them. Pure, but for the packs that are read at the start.
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
 from pipeline.clock import DAY_MS
 from pipeline.enrich import speaks_for_others
-from pipeline.gate import Rules
+from pipeline.gate import Rules, grants
 from pipeline.jurisdiction import Declared, choose
+from pipeline.memo import Memory
 from pipeline.merge import merge
 from pipeline.read_signals import SignalReader, sections
-from pipeline.robots import is_prefetch
 from pipeline.signals.reading import Reading
-from schemas.consent import ConsentState
+from schemas.consent import ASKED, Category, ConsentState
 from schemas.event import EmailOpen
+from schemas.outcome import Grant
 from schemas.packs import Packs
 from schemas.policy import Policy
 from schemas.raw_event import RawEvent
 from schemas.site import Site
 
+_CACHED = 8192
 _UNDECLARED = {False: Declared(), True: Declared(child_directed=True)}
 
 
@@ -37,12 +39,17 @@ class Assessment(msgspec.Struct, frozen=True):
         readings: what each source of the request says.
         consent: all of them merged.
         rules: the packs that decide, and the site's switches.
+        grants: what follows from them for an event of each category, while nothing
+            else restricts it.
+        closed: if nothing at all is open then.
 
     """
 
     readings: tuple[Reading, ...]
     consent: ConsentState
     rules: Rules
+    grants: Mapping[Category, Grant]
+    closed: bool
 
 
 class Assessor:
@@ -59,6 +66,7 @@ class Assessor:
         packs.check_fields(policy.columns("events"))
         self._packs = packs
         self._signals = SignalReader(policy)
+        self._known: Memory[Assessment] = Memory(_CACHED)
 
     def assess(self, raw: RawEvent, site: Site, place: str) -> Assessment:
         """
@@ -70,6 +78,16 @@ class Assessor:
             place: where its address is, "US-CA", "DE" or "" if that is not known.
 
         """
+        parts = self._signals.key(raw, site)
+        if parts is None:
+            return self._assess(raw, site, place)
+        day = raw.received_ms // DAY_MS
+        key = hash((*parts, place, speaks_for_others(raw), day))
+        return self._known.get(key) or self._known.put(
+            key, self._assess(raw, site, place)
+        )
+
+    def _assess(self, raw: RawEvent, site: Site, place: str) -> Assessment:
         claim = raw.event.consent
         declared = _UNDECLARED[site.child_directed]
         if claim is not None and (
@@ -99,12 +117,15 @@ class Assessor:
             or any(pack.reads_tcf for pack in rules.packs)
         )
         readings = self._signals.read(raw, site, place=place, tcf_applies=tcf_applies)
-        return Assessment(tuple(readings), merge(readings), rules)
+        consent = merge(readings)
+        found = grants(consent, rules)
+        closed = found["essential"].closed.issuperset(ASKED)
+        return Assessment(tuple(readings), consent, rules, found, closed)
 
 
 def circumstances(
-    raw: RawEvent, consent: ConsentState, robots: Iterable[str]
-) -> list[str]:
+    raw: RawEvent, consent: ConsentState, robots: tuple[str, ...], said: tuple[str, ...]
+) -> tuple[str, ...]:
     """
     Return what restricts an event beside the visitor's choices.
 
@@ -112,17 +133,13 @@ def circumstances(
         raw: the event and its request.
         consent: what is known of the choices.
         robots: the reasons why it is no visitor's, of `Robots.flags`.
+        said: what its headers restrict, of `caller.header_flags`.
 
     """
-    flags = [*robots]
-    if is_prefetch(raw.headers):
-        flags.append("prefetch")
-    headers = raw.headers
-    if "save-data" in headers and headers["save-data"].strip().lower() == "on":
-        flags.append("save_data")
+    found = robots + said
     if type(raw.event) is EmailOpen and consent.statistics != "given":
-        flags.append("mail_unasked")
-    return flags
+        found += ("mail_unasked",)
+    return found
 
 
 @functools.lru_cache(maxsize=64)

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import msgspec
 import ua_parser
-from user_agents import parsers
 
 from pipeline.agents.device_kind import DeviceType, kind_of
 from pipeline.agents.device_names import (
@@ -23,6 +22,7 @@ from pipeline.agents.device_names import (
     TOKEN_PATTERN,
     token_of,
 )
+from pipeline.agents.families import parsers
 from pipeline.agents.robot_agents import (
     LARGE,
     AgentKind,
@@ -154,10 +154,10 @@ _NO_DEVICE = parsers.Device("Other", "", "")
 @functools.cache
 def _parser() -> ua_parser.Parser:
     # Without ua_parser's own cache: the classes are cached here, agent strings twice
-    # would only be more of them in memory.
-    return ua_parser.Parser(
-        ua_parser.BestAvailableResolver(ua_parser.load_lazy_builtins())
-    )
+    # would only be more of them in memory. Without its patterns for models of devices,
+    # half of all: they are never asked, see _DOMAINS.
+    browsers, systems, _ = ua_parser.load_lazy_builtins()
+    return ua_parser.Parser(ua_parser.BestAvailableResolver((browsers, systems, [])))
 
 
 def _agent(text: str) -> Any:  # noqa: ANN401 - user_agents has no types

@@ -11,24 +11,15 @@ import zoneinfo
 import msgspec
 
 from pipeline.address import truncate
-from pipeline.device import (
-    ClientHints,
-    Device,
-    parse_device,
-    primary_language,
-    screen_class,
-)
+from pipeline.caller import Caller
+from pipeline.device import Device, primary_language, screen_class
 from pipeline.geo.cell import cell_of
 from pipeline.geo.time_zone import country_of_time_zone
 from pipeline.location import NOWHERE, Location, Locator, of_country
-from pipeline.referrer import Source, classify
-from pipeline.url import (
-    Campaign,
-    CleanUrl,
-    clean_campaign,
-    clean_target,
-    clean_url,
-)
+from pipeline.memo import remember
+from pipeline.page import page_of
+from pipeline.referrer import Source, read_source
+from pipeline.url import Campaign, CleanUrl, clean_campaign, clean_target
 from schemas.event import (
     CampaignClaim,
     EmailClick,
@@ -49,6 +40,15 @@ _NO_DEVICE = Device()
 MAIL = (EmailOpen, EmailClick)
 _WITH_TARGET = frozenset((LinkClick, FileDownload, EmailClick))
 _ZONES = frozenset(zoneinfo.available_timezones())
+
+
+class _Around(msgspec.Struct, frozen=True):
+    """What a script says of screen, window, language and time zone, in classes."""
+
+    screen_class: str
+    viewport_class: str
+    language: str
+    time_zone: str
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -75,7 +75,7 @@ def enrich(  # noqa: PLR0913 - what the path knows by now, each of its own type
     grant: Grant,
     site: Site,
     locator: Locator,
-    device: Device,
+    caller: Caller,
     mail_verdict: str = "",
 ) -> Facts:
     """
@@ -86,47 +86,45 @@ def enrich(  # noqa: PLR0913 - what the path knows by now, each of its own type
         grant: what the gate allows, and how finely.
         site: its parameters and its own rules of redaction.
         locator: turns addresses into places.
-        device: what `device_of` says of its agent.
+        caller: what `Callers.of` says of its request.
         mail_verdict: who opened or clicked, "" for what is no mail's.
 
     """
-    event = raw.event
-    extra, precision = site.extra, grant.precision
+    event, precision = raw.event, grant.precision
     foreign = speaks_for_others(raw)
-    url = clean_url(page_url(raw), extra, site.allowed)
     # Without a pseudonym no campaign is read, not even to name the source: which
     # mailing someone came from is what an anonymous row must not tell.
     identified = grant.outcome == "identified"
-    campaign = _NO_CAMPAIGN
+    page = page_of(page_url(raw), event.referrer or "", site, campaign=identified)
+    url, source, campaign = page.url, page.source, _NO_CAMPAIGN
     if identified:
         campaign = url.campaign
         if event.campaign is not None:
-            campaign = _merge(event.campaign, campaign, extra)
+            campaign = _merge(event.campaign, campaign, site.extra)
+            named = campaign.source, campaign.medium
+            # Of the referrer what was replaced is counted already.
+            source, _ = read_source(
+                event.referrer or "", url.domain, *named, site.extra
+            )
     domain, path = "", ""
     if type(event) in _WITH_TARGET:
-        domain, path = clean_target(event.target_url, extra)  # type: ignore[attr-defined]
+        domain, path = clean_target(event.target_url, site.extra)  # type: ignore[attr-defined]
     address, cell = "", ""
     if identified and not foreign:
         address = truncate(raw.address, precision.address_v4, precision.address_v6)
     if type(event) is Position:
         cell = cell_of(event.latitude, event.longitude, precision.point_resolution)
-    screen, viewport, language = event.screen, event.viewport, event.language
+    around = _around(event.screen, event.viewport, event.language, event.time_zone)
     return Facts(
         address,
-        _location(raw, locator, precision),
-        device,
-        screen_class(screen) if screen else "",
-        screen_class(viewport) if viewport else "",
-        primary_language(language or raw.headers.get("accept-language", "")),
-        _zone(event.time_zone),
+        _location(raw, locator, caller, precision, foreign=foreign),
+        _device_to_keep(raw, caller.device, mail_verdict),
+        around.screen_class,
+        around.viewport_class,
+        around.language if event.language else caller.language,
+        around.time_zone,
         url,
-        classify(
-            event.referrer or "",
-            url.domain,
-            campaign.source,
-            campaign.medium,
-            extra,
-        ),
+        source,
         campaign,
         domain,
         path,
@@ -148,20 +146,7 @@ def speaks_for_others(raw: RawEvent) -> bool:
     return raw.door == "server" and not raw.trusted
 
 
-def device_of(raw: RawEvent) -> Device:
-    """Return what the request's agent says of the device behind it."""
-    headers = raw.headers
-    return parse_device(
-        raw.user_agent,
-        ClientHints(
-            headers.get("sec-ch-ua", ""),
-            headers.get("sec-ch-ua-mobile", ""),
-            headers.get("sec-ch-ua-platform", ""),
-        ),
-    )
-
-
-def device_to_keep(raw: RawEvent, device: Device, mail_verdict: str = "") -> Device:
+def _device_to_keep(raw: RawEvent, device: Device, mail_verdict: str) -> Device:
     """Return the visitor's device: nothing, where it is a program's own."""
     if mail_verdict not in ("", "human"):
         # A proxy's made-up system would be put down as the reader's.
@@ -186,28 +171,52 @@ def page_url(raw: RawEvent) -> str:
     return ""
 
 
-def _location(raw: RawEvent, locator: Locator, precision: Precision) -> Location:
+def _location(
+    raw: RawEvent,
+    locator: Locator,
+    caller: Caller,
+    precision: Precision,
+    *,
+    foreign: bool,
+) -> Location:
     """Return the place by the address, else by a proxy's word, else the time zone."""
     event = raw.event
-    if type(event) in MAIL:
+    if not foreign:
+        known = caller.located
+        if known is None or known[0] is not precision:
+            known = precision, _by_address(raw, locator, caller, precision)
+            caller.located = known
+        if known[1] is not NOWHERE:
+            return known[1]
+    elif type(event) in MAIL:
         return NOWHERE
-    if not speaks_for_others(raw):
-        location = locator.locate(raw.address, precision)
-        if location is not NOWHERE:
-            return location
-        if raw.country:
-            location = of_country(raw.country, "header", precision.city_population)
-            if location is not NOWHERE:
-                return location
     if not event.time_zone:
         return NOWHERE
     country = country_of_time_zone(event.time_zone)
     return of_country(country, "time_zone", precision.city_population)
 
 
-def _zone(name: str | None) -> str:
-    # A closed list: a free text could say anything about anyone.
-    return name if name is not None and name in _ZONES else ""
+def _by_address(
+    raw: RawEvent, locator: Locator, caller: Caller, precision: Precision
+) -> Location:
+    location = locator.locate(raw.address, precision, caller.spot)
+    if location is NOWHERE and raw.country:
+        return of_country(raw.country, "header", precision.city_population)
+    return location
+
+
+@remember(4096)
+def _around(
+    screen: str | None, viewport: str | None, language: str | None, zone: str | None
+) -> _Around:
+    """Return the classes of what a script says of its surroundings."""
+    return _Around(
+        screen_class(screen) if screen else "",
+        screen_class(viewport) if viewport else "",
+        primary_language(language) if language else "",
+        # A closed list: a free text could say anything about anyone.
+        zone if zone is not None and zone in _ZONES else "",
+    )
 
 
 def _merge(claim: CampaignClaim, found: Campaign, extra: Extra) -> Campaign:

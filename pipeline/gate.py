@@ -16,7 +16,7 @@ a row can be decided again from what is stored with it (`pipeline.jurisdiction.r
 
 import functools
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -107,6 +107,11 @@ class _Choice(NamedTuple):
 
 def decide(category: Category, consent: ConsentState, rules: Rules) -> Grant:
     """Decide what may become of an event that needs this category's consent."""
+    return grants(consent, rules)[category]
+
+
+def grants(consent: ConsentState, rules: Rules) -> Mapping[Category, Grant]:
+    """Decide what may become of an event of each category."""
     return _grants(
         consent.preference,
         consent.statistics,
@@ -114,7 +119,7 @@ def decide(category: Category, consent: ConsentState, rules: Rules) -> Grant:
         consent.precise_location,
         _flags(consent, rules),
         rules,
-    )[category]
+    )
 
 
 def why(consent: ConsentState, rules: Rules) -> list[dict[str, Any]]:
@@ -167,7 +172,7 @@ def _grants(  # noqa: PLR0913 - the parts of the state that decide, for the cach
     precise_location: State,
     flags: tuple[str, ...],
     rules: Rules,
-) -> dict[Category, Grant]:
+) -> Mapping[Category, Grant]:
     """Return the grant of an event of each category."""
     consent = ConsentState(preference, statistics, marketing, precise_location)
     choices = _choices(consent, flags, rules)

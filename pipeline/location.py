@@ -93,6 +93,8 @@ class Locator:
         self._copies = copies
         self._changing = threading.Lock()
         self._files: dict[Path, _File] | None = None
+        # How often the files changed: what was derived under another number is old.
+        self.edition = 0
         self._open = self._opened(())
         self.refresh()
 
@@ -135,10 +137,15 @@ class Locator:
 
         As fine as the database says it, and for choosing rules alone.
         """
-        spot = self._open.spot(address)
-        return spot.region or spot.country
+        return place_of(self.spot(address))
 
-    def locate(self, address: str, precision: Precision) -> Location:
+    def spot(self, address: str) -> Spot:
+        """Return what the databases say of an address: too fine to be kept."""
+        return self._open.spot(address)
+
+    def locate(
+        self, address: str, precision: Precision, spot: Spot | None = None
+    ) -> Location:
         """
         Return where an address is, as finely as it may be kept.
 
@@ -146,11 +153,13 @@ class Locator:
             address: any spelling; what is none is nowhere.
             precision: if the address itself is looked up or what is left of it after
                 truncation, and which cities may be named.
+            spot: what `spot` said of the address, if it was asked.
 
         """
         if precision.lookup == "truncated":
             address = truncate(address, precision.address_v4, precision.address_v6)
-        return _climb(self._open.spot(address), precision)
+            spot = None
+        return _climb(self._open.spot(address) if spot is None else spot, precision)
 
     def refresh(self) -> None:
         """
@@ -186,6 +195,8 @@ class Locator:
         known, self._files = self._files or {}, files
         found = (file.database for file in files.values())
         self._open = self._opened(tuple(one for one in found if one is not None))
+        # After the change: what is looked up in between is soon looked up again.
+        self.edition += 1
         if not files:
             _LOG.warning("locations are off: %s", self.problem)
         for path, file in files.items():
@@ -231,6 +242,11 @@ class Locator:
                     files[path] = _File(file.mark, None, f"{path.name} {error}")
                     self._change(files)
                     return
+
+
+def place_of(spot: Spot) -> str:
+    """Return where rules apply: "US-CA", "DE", or "" if not known."""
+    return spot.region or spot.country
 
 
 def of_country(

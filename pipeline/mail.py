@@ -15,7 +15,7 @@ from typing import Literal
 from pipeline.agents.mail_agents import reader_of
 from pipeline.agents.networks import Networks
 from pipeline.agents.sweeps import Sweeps
-from pipeline.enrich import device_of
+from pipeline.caller import device_of
 from pipeline.robots import host_of
 from schemas.event import EmailClick, EmailOpen
 from schemas.raw_event import RawEvent

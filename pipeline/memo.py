@@ -14,7 +14,7 @@ import functools
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +23,48 @@ T = TypeVar("T")
 if os.environ.get("PYTHONHASHSEED", "random") != "random":
     message = "PYTHONHASHSEED makes the keys of caches known: unset it"
     raise RuntimeError(message)
+
+
+class Memory(Generic[T]):
+    """
+    Results by a key that the caller makes with `hash`, at most so many of them.
+
+    For what is derived from parts of an object that is itself no key. The key is to be
+    the `hash` of a tuple of all that the result depends on.
+    """
+
+    def __init__(self, entries: int) -> None:
+        """
+        Start empty.
+
+        Args:
+            entries: how many results a generation holds; two are kept.
+
+        """
+        self._entries = entries
+        self._young: dict[int, T] = {}
+        self._old: dict[int, T] = {}
+        _ALL.add(self)
+
+    def get(self, key: int) -> T | None:
+        """Return the result under a key, None if it is not remembered."""
+        found = self._young.get(key)
+        if found is None:
+            found = self._old.get(key)
+            if found is not None:
+                self.put(key, found)
+        return found
+
+    def put(self, key: int, result: T) -> T:
+        """Remember a result, which is not None, and return it."""
+        if len(self._young) >= self._entries:
+            self._old, self._young = self._young, {}
+        self._young[key] = result
+        return result
+
+    def forget(self) -> None:
+        """Forget every result."""
+        self._young, self._old = {}, {}
 
 
 def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:

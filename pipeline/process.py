@@ -6,22 +6,16 @@ address, because a `Row` has none. A drop is a value, not an exception, so that
 the caller has to say what becomes of it.
 """
 
+from collections.abc import Mapping
 from typing import cast
 
 import msgspec
 
 from pipeline.agents.networks import Networks
-from pipeline.agents.rate import Rate
 from pipeline.assess import Assessment, Assessor, circumstances
-from pipeline.device import Device
-from pipeline.enrich import (
-    Facts,
-    device_of,
-    device_to_keep,
-    enrich,
-    speaks_for_others,
-)
-from pipeline.gate import Rules, decide
+from pipeline.caller import Caller, Callers
+from pipeline.enrich import Facts, enrich, speaks_for_others
+from pipeline.gate import Rules, grants
 from pipeline.identify import (
     NOBODY,
     Visitor,
@@ -30,12 +24,11 @@ from pipeline.identify import (
     note,
     with_day,
 )
-from pipeline.location import Locator
+from pipeline.location import Locator, place_of
 from pipeline.mail import MailClerk
 from pipeline.merge import add_flags, withdraw
 from pipeline.minimise import Minimiser, event_name
-from pipeline.referrer import is_spam
-from pipeline.robots import Robots
+from pipeline.robots import Robots, agents_and_referrers
 from pipeline.salt import DaySalt
 from pipeline.signals.reading import Reading
 from pipeline.withdrawal.objections import NOTHING_CLOSED, Objections
@@ -87,7 +80,8 @@ class Treatment(msgspec.Struct, frozen=True):
         place: where the request comes from, "US-CA", "DE" or "".
         visitor: the pseudonym that it would have, if that matters; in memory alone.
         purge: True if what was kept under that pseudonym has to go: a child's.
-        device: what the request's agent says.
+        caller: what the request says beside its event.
+        grants: what may become of an event of each category.
 
     """
 
@@ -96,8 +90,9 @@ class Treatment(msgspec.Struct, frozen=True):
     rules: Rules
     place: str
     visitor: Visitor
-    purge: bool = False
-    device: Device = Device()
+    purge: bool
+    caller: Caller
+    grants: Mapping[Category, Grant]
 
 
 class Processor:
@@ -110,6 +105,7 @@ class Processor:
         visitor_key: bytes,
         salts: DaySalt,
         objections: Objections,
+        networks: Networks | None = None,
         robots: Robots | None = None,
         clerk: MailClerk | None = None,
         packs: Packs | None = None,
@@ -123,6 +119,7 @@ class Processor:
             visitor_key: secret for lasting pseudonyms, 32 bytes.
             salts: the day's salt.
             objections: who withdrew.
+            networks: what kind of network addresses are in; of none if not given.
             robots: tells what is no visitor's; by its agent alone if none is given.
             clerk: tells who opens and clicks; by agents alone if none is given.
             packs: the rule packs; those that ship with the package if none are given.
@@ -133,14 +130,16 @@ class Processor:
 
         """
         self._policy = policy
+        networks = networks or Networks()
         self._locator = locator
+        self._callers = Callers(locator, networks)
         self._visitor_key = visitor_key
         self._salts = salts
         self._objections = objections
         self._assessor = Assessor(policy, packs or load_packs())
         self._minimiser = Minimiser(policy, salts)
-        self._robots = robots or Robots(Networks(), Rate(0, 1.0), is_spam)
-        self._clerk = clerk or MailClerk(Networks())
+        self._robots = robots or agents_and_referrers()
+        self._clerk = clerk or MailClerk(networks)
 
     def treat(self, raw: RawEvent, site: Site, *, told: bool = False) -> Treatment:
         """
@@ -152,17 +151,21 @@ class Processor:
             told: if the visitor asks, and withdrawals count where nothing is open.
 
         """
-        place = self._place(raw)
+        caller = self._callers.of(raw)
+        place = ""
+        if not speaks_for_others(raw):
+            # A visitor's own address: in memory, before truncation.
+            place = place_of(caller.spot) or raw.country
         assessment = self._assessor.assess(raw, site, place)
-        visitor = self.candidate(raw) if told or _matters(raw, assessment) else NOBODY
         merged = assessment.consent
+        visitor = self.candidate(raw) if told or _matters(raw, assessment) else NOBODY
         if visitor.id and (merged.statistics != "given" or "child" in merged.flags):
             # A name that lasts is not kept then, that of the day may be or was.
             visitor = with_day(visitor, raw, self._salts)
         consent, known = self._withdrawn(merged, visitor, raw)
         purge = "child" in merged.flags and visitor.id != 0 and not known
-        device = device_of(raw)
-        flags = circumstances(raw, consent, self._robots.flags(raw, device))
+        robots = self._robots.flags(raw, caller.device, caller.network)
+        flags = circumstances(raw, consent, robots, caller.flags)
         if flags:
             consent = add_flags(consent, flags)
         return Treatment(
@@ -172,27 +175,37 @@ class Processor:
             place,
             visitor,
             purge,
-            device,
+            caller,
+            assessment.grants
+            if consent is merged
+            else grants(consent, assessment.rules),
         )
 
     def candidate(self, raw: RawEvent) -> Visitor:
         """Return the pseudonym that a request's visitor would have."""
         return candidate(raw, self._visitor_key, self._salts)
 
-    def process(self, raw: RawEvent, site: Site) -> Result:
-        """Take one event from its door to its row, or to the counter it leaves."""
+    def process(self, raw: RawEvent, site: Site, key: str = "") -> Result:
+        """
+        Take one event from its door to its row, or to the counter it leaves.
+
+        Args:
+            raw: the event and its request.
+            site: the site that it is for.
+            key: what a repetition of the event is known by; empty if it is not.
+
+        """
         treatment = self.treat(raw, site)
         category = self.category(raw.event)
-        grant = decide(category, treatment.consent, treatment.rules)
+        grant = treatment.grants[category]
         if type(raw.event) is Position and grant.outcome == "dropped":
             category, grant = self._coarsely(category, grant, treatment)
         if grant.outcome == "dropped":
-            return self._count(raw, treatment, category, grant, None)
+            return self._count(raw, treatment, category, grant, None, key)
         verdict = self._clerk.verdict(raw)
-        device = device_to_keep(raw, treatment.device, verdict)
-        facts = enrich(raw, grant, site, self._locator, device, verdict)
+        facts = enrich(raw, grant, site, self._locator, treatment.caller, verdict)
         if grant.outcome == "counted":
-            return self._count(raw, treatment, category, grant, facts)
+            return self._count(raw, treatment, category, grant, facts, key)
         consented = treatment.consent.statistics == "given"
         visitor = identify(
             treatment.visitor, grant, raw, self._salts, consented=consented
@@ -201,7 +214,7 @@ class Processor:
         row = self._minimiser.row(
             raw, category, grant, treatment.consent, facts, visitor, site.extra
         )
-        return Result(grant.outcome, grant.reasons, row, treatment, category)
+        return Result(grant.outcome, grant.reasons, row, treatment, category, key)
 
     def category(self, event: Event) -> Category:
         """Return which consent an event needs: its name's, or the sender's choice."""
@@ -209,12 +222,6 @@ class Processor:
         if rule.sender_may_choose and event.category is not None:
             return event.category
         return cast("Category", rule.consent_category)
-
-    def _place(self, raw: RawEvent) -> str:
-        """Return where a visitor's own address is; in memory, before truncation."""
-        if speaks_for_others(raw):
-            return ""
-        return self._locator.place(raw.address) or raw.country
 
     def _coarsely(
         self, category: Category, grant: Grant, treatment: Treatment
@@ -226,7 +233,7 @@ class Processor:
         kept, the area is a statistic. A refusal leaves nothing.
         """
         if grant.precision.point_resolution and _UNDECIDED.issuperset(grant.reasons):
-            other = decide("statistics", treatment.consent, treatment.rules)
+            other = treatment.grants["statistics"]
             if other.outcome == "identified":
                 return "statistics", other
         return category, grant
@@ -252,16 +259,17 @@ class Processor:
         known = all(one.child for one in standings)
         return withdraw(consent, standing.withdrawn, flags), known
 
-    def _count(
+    def _count(  # noqa: PLR0913 - what the path knows by then
         self,
         raw: RawEvent,
         treatment: Treatment,
         category: Category,
         grant: Grant,
         facts: Facts | None,
+        key: str,
     ) -> Result:
         count = self._minimiser.count(raw, grant, facts)
-        return Result(grant.outcome, grant.reasons, count, treatment, category)
+        return Result(grant.outcome, grant.reasons, count, treatment, category, key)
 
 
 def _matters(raw: RawEvent, assessment: Assessment) -> bool:
@@ -275,5 +283,4 @@ def _matters(raw: RawEvent, assessment: Assessment) -> bool:
     named = event.visitor is not None or event.account is not None
     if named or "child" in assessment.consent.flags:
         return True
-    grant = decide("essential", assessment.consent, assessment.rules)
-    return not grant.closed.issuperset(ASKED)
+    return not assessment.closed

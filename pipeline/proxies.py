@@ -7,8 +7,8 @@ one that was named: a visitor can send any other.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, cast, get_args
+from collections.abc import Iterable, Sequence
+from typing import Literal, Protocol, cast, get_args
 
 import msgspec
 
@@ -25,6 +25,16 @@ _COUNTRY = re.compile(r"[A-Z]{2}\Z")
 # What CDNs say of an address that they cannot place, or place on a continent. (T1,
 # for Tor, is not two letters.)
 _NO_COUNTRY = frozenset({"XX", "ZZ", "EU", "AP"})
+
+
+class Headers(Protocol):
+    """A request's headers: what a dictionary of lists can do as well."""
+
+    def get(self, name: str, default: Sequence[str], /) -> Sequence[str]:
+        """Return the values of a header in wire order, its name in lower case."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Say if there is such a header."""
 
 
 class TrustedProxies(msgspec.Struct, frozen=True):
@@ -72,9 +82,7 @@ class TrustedProxies(msgspec.Struct, frozen=True):
         return False
 
 
-def client_address(
-    peer: str, headers: Mapping[str, Sequence[str]], trusted: TrustedProxies
-) -> str:
+def client_address(peer: str, headers: Headers, trusted: TrustedProxies) -> str:
     """
     Return the address of the client behind the trusted proxies.
 
@@ -112,9 +120,7 @@ def client_address(
     return spelled(unwrapped(packed))
 
 
-def client_country(
-    peer: str, headers: Mapping[str, Sequence[str]], trusted: TrustedProxies
-) -> str:
+def client_country(peer: str, headers: Headers, trusted: TrustedProxies) -> str:
     """
     Return the country that a trusted proxy says its client is in.
 
@@ -170,9 +176,7 @@ def _without_port(value: str) -> str:
     return host if is_port(port) else ""
 
 
-def _hops_from_right(
-    headers: Mapping[str, Sequence[str]], header: _ListHeader | None
-) -> list[str]:
+def _hops_from_right(headers: Headers, header: _ListHeader | None) -> list[str]:
     """Return who each hop says it was called by, the nearest hop first."""
     if header is None:
         header = "x-forwarded-for" if "x-forwarded-for" in headers else "forwarded"

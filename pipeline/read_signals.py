@@ -6,7 +6,7 @@ its problem: it takes away what the others grant, and never adds to it. The stri
 themselves stay where they are.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
 
 from pipeline.clock import parse_time
@@ -63,7 +63,7 @@ class SignalReader:
         """
         claim = raw.event.consent or _NO_CLAIM
         readings = [*self._own(claim, raw, site), *_browser(claim, raw)]
-        if raw.cookies or _has_strings(claim):
+        if raw.cookies or has_strings(claim):
             readings += self._strings(claim, raw, site, place, tcf_applies=tcf_applies)
         if raw.cookies:
             cookies = read_cookies(
@@ -75,6 +75,29 @@ class SignalReader:
             )
             readings += [self._aged(reading, raw) for reading in cookies]
         return readings
+
+    def key(self, raw: RawEvent, site: Site) -> tuple[Hashable, ...] | None:
+        """
+        Return all that `read` depends on beside place and day, None if it is too much.
+
+        Strings and cookies are read anew for each event: they have caches of their own,
+        and are better in no key, not even as a hash.
+        """
+        event, headers = raw.event, raw.headers
+        claim = event.consent or _NO_CLAIM
+        if raw.cookies or has_strings(claim):
+            return None
+        updated_ms = _updated_ms(claim, raw)
+        return (
+            claim,
+            updated_ms,
+            self._wrong_time(updated_ms, raw),
+            event.gpc,
+            event.dnt,
+            headers.get("sec-gpc"),
+            headers.get("dnt"),
+            site.number,
+        )
 
     def _strings(
         self,
@@ -217,7 +240,7 @@ class SignalReader:
         )
 
 
-def _has_strings(claim: ConsentClaim) -> bool:
+def has_strings(claim: ConsentClaim) -> bool:
     """Say if there is more in a claim than our own words."""
     return claim is not _NO_CLAIM and not (
         claim.gdpr_consent is None
@@ -230,6 +253,8 @@ def _has_strings(claim: ConsentClaim) -> bool:
         and claim.deniedConsentIds is None
         and claim.eventType is None
         and claim.consentScopes is None
+        and claim.gpp_sid is None
+        and claim.domainsApplied is None
     )
 
 

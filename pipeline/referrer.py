@@ -10,16 +10,18 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.memo import remember
+from pipeline.memo import forget_all, remember
 from pipeline.places import Medium, Place, without_www
+from pipeline.redact import count
 from pipeline.redaction.rules import NO_EXTRA, Extra
 from pipeline.referrer_lists import Lists, Shelf
-from pipeline.url import clean_campaign, clean_host, clean_url
+from pipeline.url import clean_campaign, read_host, read_url
 
 _APP = re.compile(
     r"(?:android|ios)-app://([a-z0-9_]+(?:\.[a-z0-9_]+){0,12})(?:/|$)", re.IGNORECASE
 )
 _MAX_APP = 100
+_NO_PARAMETERS: frozenset[str] = frozenset()
 _MEDIA_WORDS: dict[Medium, str] = {
     "email": "email e-mail e_mail mail newsletter news-letter mailing edm",
     "social": "social social-media social_media socialmedia social-network sm",
@@ -68,13 +70,13 @@ def use_lists(folder: Path | None) -> None:
 
     """
     _SHELF.use(folder)
-    _forget()
+    forget_all()
 
 
 def refresh_lists() -> None:
     """Read the lists again if a file of the data folder changed; costs two stats."""
     if _SHELF.refresh():
-        _forget()
+        forget_all()
 
 
 def lists() -> Lists:
@@ -116,14 +118,28 @@ def classify(
         path, which names folders and mails, is left out.
 
     """
-    domain, path = _clean_referrer(referrer, extra)
+    source, rules = read_source(referrer, page_host, utm_source, utm_medium, extra)
+    if rules:
+        count(rules)
+    return source
+
+
+def read_source(
+    referrer: str,
+    page_host: str,
+    utm_source: str | None,
+    utm_medium: str | None,
+    extra: Extra,
+) -> tuple[Source, tuple[str, ...]]:
+    """Do what `classify` does; return the rules of what was replaced, uncounted."""
+    domain, path, rules = _clean_referrer(referrer, extra)
     if not utm_source and not utm_medium:
-        return _source(domain, path, page_host, None)
+        return _source(domain, path, page_host, None), rules
     campaign = (
         clean_campaign(utm_source, extra).lower(),
         clean_campaign(utm_medium, extra).lower(),
     )
-    return _source(domain, path, page_host, campaign)
+    return _source(domain, path, page_host, campaign), rules
 
 
 _NAMING_PEOPLE = frozenset({"email", "social"})
@@ -151,14 +167,18 @@ def _source(
     return Source(domain, path, source, medium)
 
 
-def _clean_referrer(referrer: str, extra: Extra) -> tuple[str, str]:
+def _clean_referrer(referrer: str, extra: Extra) -> tuple[str, str, tuple[str, ...]]:
+    """Return host, path and the rules of what was replaced in them."""
     if not referrer:
-        return "", ""
+        return "", "", ()
     app = _APP.match(referrer)
     if app is None:
-        url = clean_url(referrer, extra)
-        return url.domain, url.path
-    return (clean_host(app[1], extra), "") if len(app[1]) <= _MAX_APP else ("", "")
+        url, rules = read_url(referrer, extra, _NO_PARAMETERS)
+        return url.domain, url.path, rules
+    if len(app[1]) > _MAX_APP:
+        return "", "", ()
+    host = read_host(app[1], extra)
+    return host.text, "", host.rules
 
 
 def _campaign(
@@ -184,9 +204,3 @@ def _find_name(source: str) -> Place | None:
 def _is_same_site(domain: str, page_host: str) -> bool:
     one, other = without_www(domain), without_www(page_host.lower())
     return one == other or one.endswith(f".{other}") or other.endswith(f".{one}")
-
-
-def _forget() -> None:
-    """Forget what was derived from lists that no longer hold."""
-    _source.forget()  # type: ignore[attr-defined]
-    is_spam.forget()  # type: ignore[attr-defined]

@@ -9,17 +9,13 @@ Tor are people.
 
 from collections.abc import Callable
 
-from pipeline.agents.networks import Networks
+from pipeline.agents.networks import Kind
 from pipeline.agents.rate import Rate
 from pipeline.device import Device
 from pipeline.enrich import MAIL
 from pipeline.memo import remember
+from pipeline.referrer import is_spam
 from schemas.raw_event import RawEvent
-
-# Where browsers say that they fetch ahead, and what they say: "prefetch;prerender",
-# "prefetch;anonymous-client-ip", and Safari's "preview".
-_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
-_PREFETCH_WORDS = ("prefetch", "preview", "prerender")
 
 
 class Robots:
@@ -27,7 +23,6 @@ class Robots:
 
     def __init__(
         self,
-        networks: Networks,
         rate: Rate,
         is_spam: Callable[[str], bool],
         *,
@@ -37,32 +32,33 @@ class Robots:
         Bind the layers to what they look things up in.
 
         Args:
-            networks: what kind of network an address is in.
             rate: the limit for one address with one agent.
             is_spam: says if a host, in lower case and without a port, is a known
                 referrer spammer's.
             datacenters: whether an address in a data centre is a reason.
 
         """
-        self._networks = networks
         self._rate = rate
         self._datacenters = datacenters
-        self._is_spam = is_spam
+        self._is_spams = remember(8192)(lambda url: is_spam(host_of(url)))
 
-    def flags(self, raw: RawEvent, device: Device) -> tuple[str, ...]:
+    def flags(
+        self, raw: RawEvent, device: Device, network: Kind = ""
+    ) -> tuple[str, ...]:
         """
         Return the reasons why an event is no visitor's; none for a visitor's.
 
         Args:
             raw: the event as it came.
             device: what its agent says.
+            network: what kind of network its address is in.
 
         """
         event = raw.event
         found: tuple[str, ...] = ()
         if event.automated:
             found = ("automated",)
-        if event.referrer and self._is_spam(host_of(event.referrer)):
+        if event.referrer and self._is_spams(event.referrer):
             found += ("referrer_spam",)
         if (raw.door == "server" and not raw.trusted) or type(event) in MAIL:
             # Network and agent are a server's that speaks for its visitors, or a mail
@@ -73,7 +69,7 @@ class Robots:
         address = raw.address
         if not address:
             return found
-        if self._datacenters and self._networks.kind(address) == "datacenter":
+        if network == "datacenter" and self._datacenters:
             found += ("datacenter",)
         # The interpreter's own keyed hash, as in pipeline.memo.
         key = hash((event.site, address, raw.user_agent))
@@ -82,17 +78,11 @@ class Robots:
         return found
 
 
-def is_prefetch(headers: dict[str, str]) -> bool:
-    """Say if a request fetches ahead what may never be seen; names in lower case."""
-    for name in _PREFETCH_HEADERS:
-        if name in headers:
-            value = headers[name].lower()
-            if any(word in value for word in _PREFETCH_WORDS):
-                return True
-    return False
+def agents_and_referrers() -> Robots:
+    """Return the layers that need no list of networks and count nothing."""
+    return Robots(Rate(0, 1.0), is_spam)
 
 
-@remember(8192)
 def host_of(url: str) -> str:
     """Return the host of a URL in lower case, without port and user; "" for none."""
     _, sign, rest = url.partition("://")

@@ -27,6 +27,8 @@ __all__ = [
     "clean_host",
     "clean_target",
     "clean_url",
+    "read_host",
+    "read_url",
 ]
 
 MAX_PATH = 1024
@@ -107,7 +109,7 @@ def clean_url(
         allowed: names of parameters that the site keeps, in lower case.
 
     """
-    found, rules = _clean_url(url, extra, allowed)
+    found, rules = read_url(url, extra, allowed)
     if rules:
         count(rules)
     return found
@@ -139,16 +141,17 @@ def clean_host(host: str, extra: Extra = NO_EXTRA) -> str:
     Loopback addresses stay, being the same for everyone. A name that spells an
     address or a token loses it like any other text.
     """
-    found = _clean_host(host, extra)
+    found = read_host(host, extra)
     if found.rules:
         count(found.rules)
     return found.text
 
 
 @remember(8192)
-def _clean_url(
+def read_url(
     url: str, extra: Extra, allowed: frozenset[str]
-) -> tuple[CleanUrl, _Rules]:
+) -> tuple[CleanUrl, tuple[str, ...]]:
+    """Do what `clean_url` does; return the rules of what was replaced, uncounted."""
     scheme, _, rest = _readable(url).partition(":")
     if scheme.lower() not in ("http", "https"):
         return _NOTHING, ()
@@ -176,7 +179,8 @@ def _clean_target(url: str, extra: Extra) -> tuple[str, str, _Rules]:
 
 
 @remember(8192)
-def _clean_host(host: str, extra: Extra) -> Redacted:
+def read_host(host: str, extra: Extra) -> Redacted:
+    """Do what `clean_host` does, uncounted."""
     host = host.rstrip(".").lower()
     if not host.isascii():
         host = _to_ascii(host)
@@ -205,7 +209,7 @@ def _split(rest: str, extra: Extra) -> tuple[str, str, str, _Rules]:
     rest = rest.lstrip("/").partition("#")[0]
     rest, _, query = rest.partition("?")
     authority, slash, path = rest.partition("/")
-    host = _clean_host(_without_port(authority.rpartition("@")[2]), extra)
+    host = read_host(_without_port(authority.rpartition("@")[2]), extra)
     if not host.text:
         return "", "", "", ()
     found = _clean_path(slash + path, extra)

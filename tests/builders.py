@@ -108,6 +108,7 @@ def count_row(**changes: Any) -> CountRow:
         "geo_country_iso_code": "",
         "device_type": "",
         "url_path": "",
+        "synthetic": 0,
         "events": 1,
     }
     return CountRow(**{**values, **changes})

@@ -7,7 +7,7 @@ folder, named after the state of the original: never changed, only replaced by t
 """
 
 import glob
-import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def stable_copy(path: Path, folder: Path) -> Path:
     target = folder / f"{path.stem}-{state}.mmdb"
     if not target.exists():
         folder.mkdir(mode=0o700, exist_ok=True)
-        draft = folder / f".{os.getpid()}.draft"
+        draft = folder / f".{secrets.token_hex(8)}.draft"
         try:
             shutil.copyfile(path, draft)
             if _state(path) != state:

@@ -11,7 +11,8 @@ Invariants
 - `append` returns after `fdatasync`. What a crash left of a line is cut by the next
   append; it was never acknowledged.
 - Numbers only grow, and are kept when old entries are dropped: "done up to 7" stays
-  true. Every reader sees an entry at its next question, one `stat` each.
+  true. Every reader sees an entry at its next question: it asks the file itself, one
+  `stat` each, or, when it listens, a number in shared memory (`beat.py`).
 - A line that cannot be read may be anyone's withdrawal. So nobody's standing is told
   until a person mended the file: `ObjectionsError`, with the number of the line.
 - There is room for so many entries; what is beyond is refused aloud.
@@ -24,15 +25,16 @@ import fcntl
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from pipeline.durable import replace_file, write_all
+from pipeline.durable import replace_file, sync_folder, write_all
 from pipeline.identify import Visitor
-from pipeline.segment import sync_folder
+from pipeline.withdrawal.beat import Beat
 from pipeline.withdrawal.standing import (
     CLEAR,
     FOR_EVER,
@@ -115,6 +117,8 @@ class Objections:
         self._path = path
         self._most = most
         self._mutex = threading.Lock()
+        self._beat: Beat | None = None
+        self._heard = b""
         self._forget()
 
     def __repr__(self) -> str:
@@ -162,12 +166,23 @@ class Objections:
         """
         if not visitor.others:
             # As good as always, and mostly there is nothing: not even a look further.
-            self.look()
+            beat = self._beat
+            if beat is None or beat.count() != self._heard or self._problem is not None:
+                self.look()
             if visitor.id not in self._entries.get(site, _NOBODY):
                 return NOTHING_CLOSED
         return tuple(
             self.standing(site, one, given_ms=given_ms, received_ms=received_ms)
             for one in (visitor.id, *visitor.others)
+        )
+
+    def among(
+        self, visitors: AbstractSet[tuple[str, int]]
+    ) -> frozenset[tuple[str, int]]:
+        """Return those, by site and pseudonym, about whom an entry was read."""
+        entries = self._entries
+        return frozenset(
+            one for one in visitors if one[1] in entries.get(one[0], _NOBODY)
         )
 
     def limits(self, site: str, visitor_id: int) -> Limits | None:
@@ -190,15 +205,34 @@ class Objections:
             ObjectionsError: when the file cannot be read in full.
 
         """
+        # Before the look: what is added meanwhile is looked at the next time.
+        heard = b"" if self._beat is None else self._beat.count()
+        # Until this look is through nobody may go by the number.
+        self._heard = b""
         if self._stat() != self._stamp:
             with self._mutex:
                 # Again: another thread may have made the file, and read it, since.
                 stamp = self._stat()
                 if stamp != self._stamp:
                     self._read(stamp)
+        self._heard = heard
         if self._problem is not None:
             code, line = self._problem
             raise ObjectionsError(code, line)
+
+    def listen(self) -> None:
+        """
+        Ask the file no more for each event, but when somebody added to it.
+
+        For a process that asks for every event, and that looks for itself (`look`)
+        every second: for what others than this class did to the file.
+
+        Raises:
+            OSError: when the number beside the file cannot be shared.
+
+        """
+        self._beat = Beat(self._beat_path)
+        self.look()
 
     def append(self, entries: Sequence[Entry]) -> None:
         """
@@ -227,6 +261,7 @@ class Objections:
             os.fdatasync(file)
             if self._offset == 0:
                 sync_folder(self._path.parent)
+            self._tell()
         self.look()
 
     def after(self, number: int, most: int) -> list[tuple[int, Entry]]:
@@ -290,6 +325,7 @@ class Objections:
             if len(kept) < len(lines):
                 draft = self._path.with_name(f".{self._path.name}.draft")
                 replace_file(self._path, b"".join(kept), draft)
+                self._tell()
         self.look()
         return len(lines) - len(kept)
 
@@ -309,6 +345,17 @@ class Objections:
                     return
             finally:
                 os.close(descriptor)
+
+    @property
+    def _beat_path(self) -> Path:
+        return self._path.with_name(f"{self._path.name}.beat")
+
+    def _tell(self) -> None:
+        """Let those who listen know; the file is locked."""
+        beat = self._beat or Beat(self._beat_path)
+        beat.advance()
+        if beat is not self._beat:
+            beat.close()
 
     def _stat(self) -> tuple[int, int, int] | None:
         try:
@@ -344,9 +391,9 @@ class Objections:
                 fresh._inode = found.st_ino
                 fresh._take(file)
                 fresh._stamp = stamp
-                mutex = self._mutex
+                mine = self._mutex, self._beat, self._heard
                 self.__dict__.update(fresh.__dict__)
-                self._mutex = mutex
+                self._mutex, self._beat, self._heard = mine
                 return
             self._take(file)
             self._stamp = stamp

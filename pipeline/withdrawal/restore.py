@@ -26,9 +26,8 @@ from typing import Any, Final, Protocol
 import orjson
 
 from pipeline.clock import DAY_MS, now_ms
-from pipeline.durable import replace_file
+from pipeline.durable import replace_file, sync_folder
 from pipeline.ledger.chain import TABLE
-from pipeline.segment import sync_folder
 from pipeline.withdrawal.objections import Objections
 from pipeline.withdrawal.standing import Entry
 from schemas.consent import ASKED, DENIED

@@ -24,7 +24,7 @@ import orjson
 from pipeline.agents.networks import load_networks
 from pipeline.agents.rate import Rate
 from pipeline.clock import now_ms
-from pipeline.enrich import device_of, device_to_keep, enrich
+from pipeline.enrich import enrich
 from pipeline.gate import decide
 from pipeline.location import Locator
 from pipeline.mail import MailClerk
@@ -43,6 +43,7 @@ from schemas.site import Site, make_site
 SITE = "example.com"
 _EVENTS = 200
 _ROUNDS = 9
+_FRESH_ROUNDS = 30
 _STREAM = 20_000
 # The layer counts, and finds nobody fast: a robot's event would cost less.
 _NO_LIMIT = 10_000_000
@@ -87,18 +88,26 @@ class Bench:
         self.minimiser = Minimiser(policy, salts)
         self.site: Site = make_site(SITE, {})
         networks = load_networks([])
+        objections = Objections(root / "objections")
+        objections.listen()
         self.processor = Processor(
             policy,
             self.locator,
             b"k" * 32,
             salts,
-            Objections(root / "objections"),
-            Robots(networks, Rate(_NO_LIMIT, 10.0), is_spam),
+            objections,
+            networks,
+            Robots(Rate(_NO_LIMIT, 10.0), is_spam),
             MailClerk(networks),
         )
 
     def warm(self) -> None:
-        """Print each step of events that were seen before."""
+        """
+        Print each step of events whose agents, addresses and pages were seen before.
+
+        The whole path takes texts that are new objects each round, as requests bring
+        them: Python keeps the hash of a text that it has seen.
+        """
         raws = [_raw(number % 20) for number in range(_EVENTS)]
         whole = [(raw, self.site) for raw in raws]
         process = self.processor.process
@@ -106,7 +115,7 @@ class Bench:
         _best(process, whole)
         for name, (function, calls) in self._steps(raws).items():
             print(f"  {name:32}{_best(function, calls):8.2f}")
-        print(f"  {'gate to row':32}{_best(process, whole):8.2f}")
+        print(f"  {'gate to row':32}{_best_fresh(process, self.site):8.2f}")
         rows = [(process(raw, self.site).row,) for raw in raws]
         print(f"  {'row to line':32}{_best(_line, rows):8.2f}")
 
@@ -156,10 +165,9 @@ class Bench:
         treated = [self.processor.treat(raw, self.site) for raw in raws]
         deciding = [("statistics", one.consent, one.rules) for one in treated]
         grants = [decide(*arguments) for arguments in deciding]
-        devices = [device_to_keep(raw, device_of(raw)) for raw in raws]
         enriching = [
-            (raw, grant, self.site, self.locator, device)
-            for raw, grant, device in zip(raws, grants, devices, strict=True)
+            (raw, grant, self.site, self.locator, one.caller)
+            for raw, grant, one in zip(raws, grants, treated, strict=True)
         ]
         minimising = [
             (
@@ -204,6 +212,13 @@ def _line(row: msgspec.Struct) -> bytes:
 
 def _best(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> float:
     return min(_once(function, calls) for _ in range(_ROUNDS))
+
+
+def _best_fresh(process: Callable[..., Any], site: Site) -> float:
+    return min(
+        _once(process, [(_raw(number % 20), site) for number in range(_EVENTS)])
+        for _ in range(_FRESH_ROUNDS)
+    )
 
 
 def _once(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> float:

@@ -4,13 +4,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.agents.networks import Networks
-from pipeline.agents.rate import Rate
 from pipeline.assess import Assessor, circumstances
-from pipeline.enrich import device_of
+from pipeline.caller import device_of, header_flags
 from pipeline.merge import NOTHING
-from pipeline.referrer import is_spam
-from pipeline.robots import Robots
+from pipeline.robots import agents_and_referrers
 from schemas.consent import ConsentState
 from schemas.packs import load_packs
 from schemas.policy import load_policy
@@ -23,12 +20,13 @@ from tests.tc_strings import encode_tc
 # 2026-11-22: all the packs decide by then.
 NOON_MS = 1_795_348_800_000
 
-ROBOTS = Robots(Networks(), Rate(0, 1.0), is_spam)
+ROBOTS = agents_and_referrers()
 
 
 def told(raw: RawEvent, consent: ConsentState) -> list[str]:
     """Return the circumstances of an event."""
-    return circumstances(raw, consent, ROBOTS.flags(raw, device_of(raw)))
+    robots = ROBOTS.flags(raw, device_of(raw))
+    return [*circumstances(raw, consent, robots, header_flags(raw.headers))]
 
 
 ASSESSOR = Assessor(load_policy(), load_packs())

@@ -60,7 +60,15 @@ def test_labels_are_words_from_closed_lists() -> None:
     labels = {label for about in DECLARED.values() for label in about["labels"]}
     sent = {name for kind in EVENT_TYPES.values() for name in kind.__struct_fields__}
 
-    assert {"door", "status", "outcome", "reason", "rule", "state", "type"} == labels
+    assert {
+        "door",
+        "status",
+        "outcome",
+        "reason",
+        "rule",
+        "state",
+        "type",
+    } == labels
     assert {"door", "outcome"} == labels & (sent | set(Row.__struct_fields__))
 
 
@@ -72,6 +80,20 @@ def test_counted_and_shown() -> None:
 
     assert 'kastana_requests_total{door="events",status="202"} 3.0' in text
     assert "kastana_store_up 1.0" in text
+
+
+def test_noted_then_settled() -> None:
+    """What is noted counts once it is settled, and once only."""
+    line = 'kastana_requests_total{door="pixel",status="200"} '
+    metrics.settle()
+    before = _value(metrics.render().decode(), line)
+    metrics.tally("kastana_requests_total", "pixel", "200")
+    metrics.tally("kastana_requests_total", "pixel", "200", by=2)
+    noted = _value(metrics.render().decode(), line)
+    metrics.settle()
+    metrics.settle()
+
+    assert (before, before + 3) == (noted, _value(metrics.render().decode(), line))
 
 
 def test_redactions() -> None:

@@ -10,14 +10,11 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.agents.networks import Networks
-from pipeline.agents.rate import Rate
 from pipeline.assess import Assessor, circumstances
-from pipeline.enrich import device_of
+from pipeline.caller import device_of, header_flags
 from pipeline.gate import decide
 from pipeline.merge import add_flags
-from pipeline.referrer import is_spam
-from pipeline.robots import Robots
+from pipeline.robots import agents_and_referrers
 from schemas.consent import ASKED, CATEGORIES
 from schemas.packs import RANK, load_packs
 from schemas.policy import load_policy
@@ -26,7 +23,7 @@ from tests.builders import raw_event
 from tests.gpp_strings import encode_gpp
 from tests.tc_strings import CREATED_MS, encode_tc
 
-ROBOTS = Robots(Networks(), Rate(0, 1.0), is_spam)
+ROBOTS = agents_and_referrers()
 NOW_MS = CREATED_MS + 86_400_000
 PACKS = load_packs()
 ASSESSOR = Assessor(load_policy(), PACKS)
@@ -100,7 +97,8 @@ def levels(
         consent=consent, headers=sent, occurred_ms=NOW_MS, received_ms=NOW_MS
     )
     assessment = ASSESSOR.assess(raw, site, place)
-    told = circumstances(raw, assessment.consent, ROBOTS.flags(raw, device_of(raw)))
+    robots = ROBOTS.flags(raw, device_of(raw))
+    told = circumstances(raw, assessment.consent, robots, header_flags(raw.headers))
     state = add_flags(assessment.consent, told)
     grants = {name: decide(name, state, assessment.rules) for name in CATEGORIES}
     ranks = {name: RANK[grant.outcome] for name, grant in grants.items()}

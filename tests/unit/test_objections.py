@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pipeline.withdrawal.objections
-from pipeline.withdrawal.objections import Objections, ObjectionsError
-from pipeline.withdrawal.standing import CLEAR, Entry, Kind
+from pipeline.identify import Visitor
+from pipeline.withdrawal.beat import Beat
+from pipeline.withdrawal.objections import (
+    NOTHING_CLOSED,
+    Objections,
+    ObjectionsError,
+)
+from pipeline.withdrawal.standing import CLEAR, Entry, Kind, Standing
 from schemas.consent import Category
 
 SITE = "example.com"
@@ -35,6 +41,11 @@ def withdrawn(objections: Objections, visitor_id: int = VISITOR) -> bool:
     """Say if statistics are withdrawn for an event of long ago."""
     found = objections.standing(SITE, visitor_id, given_ms=None, received_ms=1)
     return "statistics" in found.withdrawn
+
+
+def told(objections: Objections, visitor: Visitor) -> tuple[Standing, ...]:
+    """Return what an event of now is told."""
+    return objections.standings(SITE, visitor, given_ms=None, received_ms=1)
 
 
 @pytest.fixture
@@ -74,6 +85,59 @@ def test_others_see_it_at_their_next_question(path: Path) -> None:
     assert withdrawn(edge, 7)
     assert not withdrawn(edge, 8)
     assert [2] * 3 == [one.last for one in (edge, other, keeper)]
+
+
+def test_who_listens_hears_of_it(path: Path) -> None:
+    """An edge that does not ask the file knows what the next one was told."""
+    edge, other = Objections(path), Objections(path)
+    edge.listen()
+    nobody = Visitor(7, "persistent")
+    before = told(edge, nobody)
+    other.append([entry(visitor_id=7)])
+    after = told(edge, nobody)
+    other.append([entry(3000, "given", visitor_id=7)])
+    other.compact(0)
+    edge.append([entry(visitor_id=8)])
+
+    assert (True, False) == (before is NOTHING_CLOSED, after is NOTHING_CLOSED)
+    assert told(other, nobody) == told(edge, nobody)
+    assert told(edge, Visitor(8, "persistent")) is not NOTHING_CLOSED
+    assert 0o600 == path.with_name("objections.beat").stat().st_mode & 0o777
+
+
+def test_who_listens_asks_no_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is asked of the system while nothing is new."""
+    edge = Objections(path)
+    edge.listen()
+    asked: list[None] = []
+    monkeypatch.setattr(os, "stat", lambda *_a, **_k: asked.append(None))
+    told(edge, Visitor(7, "persistent"))
+
+    assert not asked
+
+
+@pytest.mark.parametrize("damage", ["gone", "damaged"])
+def test_who_listens_and_looks_sees_damage(path: Path, damage: str) -> None:
+    """What was done by hand is seen at the next look, and by each event after it."""
+    edge = Objections(path)
+    edge.append([entry()])
+    edge.listen()
+    path.unlink() if damage == "gone" else path.write_bytes(LINE + b"?\n")
+    with pytest.raises(ObjectionsError):
+        edge.look()
+    for _ in range(2):
+        with pytest.raises(ObjectionsError):
+            told(edge, Visitor(7, "persistent"))
+
+
+def test_the_number_outlives_its_readers(path: Path) -> None:
+    """Nobody cuts the file that others have mapped, nor begins it anew."""
+    first = Beat(path)
+    first.advance()
+    second = Beat(path)
+    first.advance()
+
+    assert first.count() == second.count() == (2).to_bytes(8, "little")
 
 
 def test_another_site_is_another_visitor(path: Path) -> None:

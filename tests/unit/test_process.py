@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.gate import decide
+from pipeline.geo.files import Spot
 from pipeline.jurisdiction import replay
 from pipeline.location import Location, Locator
 from pipeline.process import Processor, Result
@@ -40,11 +41,13 @@ BOT = {"user_agent": ROBOT}
 class Atlas:
     """A locator that knows one place."""
 
-    def place(self, _address: str) -> str:
-        """Say that every address is in Berlin."""
-        return "DE-BE"
+    edition = 0
 
-    def locate(self, _address: str, _precision: Precision) -> Location:
+    def spot(self, _address: str) -> Spot:
+        """Say that every address is in Berlin."""
+        return Spot("DE", "DE-BE", "Berlin", 3_400_000, 0, "EU")
+
+    def locate(self, _address: str, _precision: Precision, _spot: Spot) -> Location:
         """Say that every address is in Berlin."""
         return Location("DE", "DE-BE", "Berlin", "address", "EU")
 

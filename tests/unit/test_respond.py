@@ -8,7 +8,11 @@ from aiohttp import web
 
 from collector import respond
 from collector.doors import Verdict
+from collector.quick import Block, Ready
+from pipeline.caller import Caller
+from pipeline.device import Device
 from pipeline.gate import Rules
+from pipeline.geo.files import UNKNOWN
 from pipeline.identify import NOBODY
 from pipeline.process import Result, Treatment
 from schemas.consent import ConsentState
@@ -20,7 +24,10 @@ from tests.builders import count_row, row
 ORIGIN = "https://example.com"
 PACKS = (load_packs().at("2026-11-23")["eu_strict"],)
 RULES = Rules(PACKS, (), unknown_place=False, switches=frozenset())
-TREATMENT = Treatment((), ConsentState(), RULES, "", NOBODY)
+CALLER = Caller(UNKNOWN, "", Device(), "", ())
+TREATMENT = Treatment(
+    (), ConsentState(), RULES, "", NOBODY, purge=False, caller=CALLER, grants={}
+)
 
 
 def result(outcome: str, reasons: tuple[str, ...], kept: Row | CountRow) -> Result:
@@ -35,8 +42,15 @@ BAD = Invalid("too_long", "words", "url", 1, "example.com")
 SAID = {"code": "too_long", "message": "words", "field": "url"}
 
 
-def body(response: web.Response) -> Any:
+def block(response: web.StreamResponse) -> Block:
+    """Return an answer's bytes."""
+    assert isinstance(response, Ready)
+    return response.block
+
+
+def body(response: web.StreamResponse) -> Any:
     """Return the JSON of an answer."""
+    assert isinstance(response, web.Response)
     assert isinstance(response.body, bytes)
     assert "application/json" == response.content_type
     assert "no-store" == response.headers["Cache-Control"]
@@ -54,10 +68,15 @@ def test_error() -> None:
 @pytest.mark.parametrize("result", [KEPT, COUNTED, DROPPED])
 def test_accepted_says_nothing_of_consent(result: Result) -> None:
     """Kept, counted or dropped: the same bytes."""
-    response = respond.accepted(Verdict((result, result)), {})
+    response = respond.accepted(Verdict((result, result)), {"Vary": "Origin"})
+    found = block(response)
 
-    assert b'{"accepted":2}' == response.body
-    assert 202 == response.status
+    assert (202, b'{"accepted":2}') == (response.status, found.body)
+    assert (
+        b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
+        b"Cache-Control: no-store\r\nVary: Origin\r\nDate: " == found.head
+    )
+    assert b"Content-Length: 14\r\n\r\n" == found.end
 
 
 def test_accepted_with_errors() -> None:
@@ -84,13 +103,15 @@ def test_pixel() -> None:
     """The picture is 43 bytes, and is not kept by anyone."""
     response = respond.pixel({"X-Kastana-Error": "bad_query"})
 
-    assert isinstance(response.body, bytes)
-    assert 43 == len(response.body)
-    assert response.body.startswith(b"GIF89a")
-    assert ("image/gif", 200) == (response.content_type, response.status)
-    assert "no-store" in response.headers["Cache-Control"]
-    assert "cross-origin" == response.headers["Cross-Origin-Resource-Policy"]
-    assert "bad_query" == response.headers["X-Kastana-Error"]
+    found = block(response)
+    head = found.head.decode()
+    lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:-1])
+    assert 43 == len(found.body)
+    assert found.body.startswith(b"GIF89a")
+    assert ("image/gif", 200) == (lines["Content-Type"], response.status)
+    assert "no-store" in lines["Cache-Control"]
+    assert "cross-origin" == lines["Cross-Origin-Resource-Policy"]
+    assert "bad_query" == lines["X-Kastana-Error"]
 
 
 def test_redirect() -> None:

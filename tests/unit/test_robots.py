@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.agents.networks import Networks, load_networks
 from pipeline.agents.rate import Rate
-from pipeline.enrich import device_of
-from pipeline.robots import Robots, host_of, is_prefetch
+from pipeline.caller import device_of, is_prefetch
+from pipeline.robots import Robots, host_of
 from schemas.outcome import REASONS
 from schemas.raw_event import RawEvent
 from tests.builders import NOON_MS, ROOT, raw_event
@@ -44,7 +44,7 @@ def is_spam(host: str) -> bool:
 
 def robots(*, most: int = 1000, datacenters: bool = True) -> Robots:
     """Return the layers with lists as they ship."""
-    return Robots(NETWORKS, Rate(most, 10), is_spam, datacenters=datacenters)
+    return Robots(Rate(most, 10), is_spam, datacenters=datacenters)
 
 
 def person(**changes: Any) -> RawEvent:
@@ -53,9 +53,14 @@ def person(**changes: Any) -> RawEvent:
     return raw_event(values.pop("name", "page_view"), **values)
 
 
+def told(layers: Robots, raw: RawEvent) -> tuple[str, ...]:
+    """Return what the layers say of an event."""
+    return layers.flags(raw, device_of(raw), NETWORKS.kind(raw.address))
+
+
 def flags(raw: RawEvent, **options: Any) -> tuple[str, ...]:
     """Return the flags of one event of its own."""
-    return robots(**options).flags(raw, device_of(raw))
+    return told(robots(**options), raw)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ def test_mail_is_not_judged_here(name: str, agent: str) -> None:
     raw = person(name=name, user_agent=agent, address=CLOUD)
     layers = robots(most=1)
 
-    assert {()} == {layers.flags(raw, device_of(raw)) for _ in range(20)}
+    assert {()} == {told(layers, raw) for _ in range(20)}
 
 
 @pytest.mark.parametrize(
@@ -118,9 +123,9 @@ def test_server(expected: tuple[str, ...], *, trusted: bool) -> None:
     """A server's own network and agent say nothing, unless it showed its key."""
     raw = person(door="server", user_agent=GOOGLEBOT, address=CLOUD, trusted=trusted)
     layers = robots(most=1)
-    layers.flags(raw, device_of(raw))
+    told(layers, raw)
 
-    assert expected == layers.flags(raw, device_of(raw))
+    assert expected == told(layers, raw)
 
 
 def test_server_tells_of_its_visitors_browser() -> None:
@@ -140,24 +145,24 @@ def test_datacenters_kept() -> None:
 
 def test_without_lists() -> None:
     """Without a list no address is a reason."""
-    layers = Robots(Networks(), Rate(1000, 10), is_spam)
     raw = person(address=CLOUD)
+    network = Networks().kind(CLOUD)
 
-    assert () == layers.flags(raw, device_of(raw))
+    assert () == robots().flags(raw, device_of(raw), network)
 
 
 def test_rate() -> None:
     """Too many events of one address with one agent; the next address is its own."""
     layers = robots(most=3)
-    told = [layers.flags(raw, device_of(raw)) for raw in [person()] * 5]
+    found = [told(layers, raw) for raw in [person()] * 5]
     others = [
         person(address=HOME_6),
         person(user_agent=CHROME.replace("141", "142")),
         person(site="example.org"),
     ]
 
-    assert [()] * 3 + [("rate",)] * 2 == told
-    assert {()} == {layers.flags(raw, device_of(raw)) for raw in others}
+    assert [()] * 3 + [("rate",)] * 2 == found
+    assert {()} == {told(layers, raw) for raw in others}
 
 
 def test_without_address_there_is_no_rate() -> None:
@@ -165,7 +170,7 @@ def test_without_address_there_is_no_rate() -> None:
     layers = robots(most=3)
     raw = person(address="")
 
-    assert {()} == {layers.flags(raw, device_of(raw)) for _ in range(20)}
+    assert {()} == {told(layers, raw) for _ in range(20)}
 
 
 def test_every_flag_restricts() -> None:
@@ -185,7 +190,7 @@ def test_nothing_raw_stays(pairs: list[tuple[str, str]]) -> None:
     layers = robots(most=2)
     for address, agent in pairs:
         raw = person(address=address, user_agent=agent, referrer=f"https://{agent}/")
-        layers.flags(raw, device_of(raw))
+        told(layers, raw)
 
     rate = layers._rate
     kept = [rate._young, rate._old]
@@ -197,10 +202,10 @@ def test_nothing_raw_stays(pairs: list[tuple[str, str]]) -> None:
 def test_flood() -> None:
     """A stream of ever new addresses keeps memory flat."""
     rate = Rate(5, 10, entries=50)
-    layers = Robots(Networks(), rate, is_spam)
+    layers = Robots(rate, is_spam)
     for number in range(2000):
         raw = person(address=f"2001:db8::{number:x}", received_ms=NOON_MS + number)
-        layers.flags(raw, device_of(raw))
+        told(layers, raw)
 
     assert len(rate) <= 100
 

@@ -46,7 +46,7 @@ class Watcher:
     def __init__(self) -> None:
         self.seen: list[RawEvent] = []
 
-    def process(self, raw: RawEvent, _site: Any) -> Invalid:
+    def process(self, raw: RawEvent, _site: Any, _key: str) -> Invalid:
         """Remember an event; answer with what no test here looks at."""
         self.seen.append(raw)
         return Invalid("internal", "not processed")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collector import metrics
-from collector.watch import look_at_databases, watching
+from collector.watch import look_at_databases, settling, watching
 from pipeline.location import Locator
 from tests.unit.test_location_refresh import city, database
 
@@ -59,6 +59,25 @@ async def test_a_failure_is_counted_and_not_the_end(
     assert "203.0.113" not in caplog.text
     text = metrics.render().decode()
     assert 'kastana_failures_total{type="ZeroDivisionError"}' in text
+
+
+async def test_what_was_noted_is_settled() -> None:
+    """While it lasts now and then, and at the end at once."""
+    line = 'kastana_requests_total{door="redirect",status="302"} '
+
+    def found() -> float:
+        return float(metrics.render().decode().partition(line)[2].split("\n")[0] or 0)
+
+    async with settling(0.001):
+        metrics.tally("kastana_requests_total", "redirect", "302")
+        async with asyncio.timeout(20):
+            while not found():  # noqa: ASYNC110 - another task counts
+                await asyncio.sleep(0.001)
+        between = found()
+    async with settling(3600):
+        metrics.tally("kastana_requests_total", "redirect", "302")
+
+    assert found() == between + 1
 
 
 async def test_the_context_ends_with_its_error() -> None:

@@ -1,0 +1,218 @@
+"""What is remembered of requests and pages is what would be made anew."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.agents.networks import load_networks
+from pipeline.caller import Callers
+from pipeline.location import Locator
+from pipeline.memo import forget_all
+from pipeline.page import page_of
+from pipeline.process import Processor
+from pipeline.redact import COUNTS
+from pipeline.salt import DaySalt
+from pipeline.withdrawal.objections import Objections
+from schemas.policy import load_policy
+from schemas.site import Site, make_site
+from tests.builders import NOON_MS, raw_event
+from tests.mmdb import write_mmdb
+
+DAY_MS = 86_400_000
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+SITES = [
+    make_site("example.com", {}),
+    make_site("example.com", {"rules": ["auto"]}),
+    make_site("example.com", {"child_directed": True}),
+    make_site("example.com", {"parameters": ["page"]}),
+    make_site(
+        "example.com",
+        {"redact": {"order": {"pattern": "view", "finds": ["view"]}}},
+    ),
+]
+# Every dimension that one of the caches depends on has two values at least.
+REQUESTS = st.fixed_dictionaries(
+    {
+        "address": st.sampled_from(["203.0.113.77", "81.2.69.142", "52.95.110.1", ""]),
+        "user_agent": st.sampled_from([FIREFOX, ROBOT, ""]),
+        "country": st.sampled_from(["", "FR"]),
+        "door": st.sampled_from(["script", "pixel", "server"]),
+        "trusted": st.booleans(),
+        "received_ms": st.sampled_from([NOON_MS, NOON_MS + 400 * DAY_MS]),
+        "referer": st.sampled_from(["", "https://example.com/from"]),
+        "headers": st.fixed_dictionaries(
+            {},
+            optional={
+                "accept-language": st.sampled_from(["de-DE", "fr"]),
+                "sec-gpc": st.sampled_from(["1", "0"]),
+                "dnt": st.just("1"),
+                "save-data": st.just("on"),
+                "sec-purpose": st.just("prefetch"),
+                "purpose": st.just("prefetch"),
+                "sec-ch-ua": st.just('"Brave";v="141"'),
+                "sec-ch-ua-platform": st.sampled_from(['"Windows"', '"macOS"']),
+            },
+        ),
+    }
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "url": st.sampled_from(
+            [
+                "https://example.com/view?page=2&utm_source=news&utm_medium=email",
+                "https://example.com/view/jane@example.org",
+            ]
+        ),
+        "referrer": st.sampled_from(
+            ["https://www.google.com/", "https://semalt.com/x", "https://a.test/b@c.de"]
+        ),
+        "campaign": st.just({"source": "flyer"}),
+        "screen": st.just("1920x1080"),
+        "viewport": st.just("400x800"),
+        "language": st.sampled_from(["en", ""]),
+        "time_zone": st.sampled_from(["Europe/Paris", "America/New_York"]),
+        "gpc": st.booleans(),
+        "dnt": st.booleans(),
+        "automated": st.booleans(),
+        "sent_at": st.just(NOON_MS + 5000),
+        "consent": st.fixed_dictionaries(
+            {},
+            optional={
+                "statistics": st.sampled_from([True, False, "requested"]),
+                "marketing": st.booleans(),
+                "updated_at": st.sampled_from([NOON_MS - DAY_MS, NOON_MS + 4000]),
+                "policy_version": st.sampled_from(["2025-05-16", "1999-01-01"]),
+                "method": st.just("implied"),
+                "jurisdiction": st.sampled_from(["DE", "US-CA"]),
+                "gdpr": st.sampled_from([0, 1]),
+                "us_privacy": st.sampled_from(["1YYN", "1YNN"]),
+                "gpp_sid": st.just([8]),
+                "objection": st.booleans(),
+                "child": st.booleans(),
+            },
+        ),
+    },
+)
+NAMES = st.sampled_from(["page_view", "email_open"])
+
+
+def write_city(path: Path) -> None:
+    """Write a database that knows London and Paris."""
+    write_mmdb(
+        path,
+        "city ipv4",
+        4,
+        {
+            "81.2.69.0/24": {
+                "country_code": "GB",
+                "state1": "England",
+                "city": "London",
+            },
+            "203.0.113.0/24": {"country_code": "FR", "city": "Paris"},
+        },
+    )
+
+
+@pytest.fixture(scope="module")
+def processor(tmp_path_factory: pytest.TempPathFactory) -> Processor:
+    """The path with a database and lists of networks, and with nobody too fast."""
+    root = tmp_path_factory.mktemp("data")
+    database = root / "dbip-city-ipv4.mmdb"
+    write_city(database)
+    return Processor(
+        load_policy(),
+        Locator([database]),
+        b"k" * 32,
+        DaySalt(root / "day.salt"),
+        Objections(root / "objections"),
+        load_networks([]),
+    )
+
+
+@settings(
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
+@given(
+    st.lists(
+        st.tuples(NAMES, REQUESTS, FIELDS, st.sampled_from(SITES)),
+        min_size=2,
+        max_size=6,
+    )
+)
+def test_as_if_nothing_was_remembered(
+    processor: Processor, asked: list[tuple[str, dict[str, Any], dict[str, Any], Site]]
+) -> None:
+    """After whatever came before, an event ends as it would have as the first."""
+    raws = [
+        raw_event(name, **{**request, "occurred_ms": request["received_ms"]}, **fields)
+        for name, request, fields, _ in asked
+    ]
+    sites = [site for *_, site in asked]
+    forget_all()
+    warm = [
+        processor.process(raw, site)
+        for raw, site in zip(raws * 2, sites * 2, strict=True)
+    ]
+    for raw, site, first, second in zip(
+        raws, sites, warm, warm[len(raws) :], strict=False
+    ):
+        forget_all()
+        fresh = processor.process(raw, site)
+        assert fresh.row == first.row == second.row
+        assert fresh.reasons == first.reasons == second.reasons
+        assert fresh.treatment.readings == second.treatment.readings
+
+
+def test_a_request_is_read_once() -> None:
+    """The second event of a visit finds what the first one's request said."""
+    callers = Callers(Locator(), load_networks([]))
+    first = callers.of(raw_event(user_agent=FIREFOX))
+
+    assert (
+        callers.of(raw_event(user_agent=FIREFOX, url="https://example.com/b")) is first
+    )
+    assert callers.of(raw_event(user_agent=ROBOT)) is not first
+
+
+def test_a_new_database_is_asked_anew(tmp_path: Path) -> None:
+    """Where a caller is is not remembered beyond the file that said it."""
+    database = tmp_path / "dbip-city-ipv4.mmdb"
+    locator = Locator(lambda: [database] if database.exists() else [])
+    callers = Callers(locator, load_networks([]))
+    raw = raw_event(address="81.2.69.142")
+    before = callers.of(raw).spot
+    write_city(database)
+    locator.refresh()
+
+    assert (before.country, callers.of(raw).spot.country) == ("", "GB")
+
+
+def test_silent() -> None:
+    """What is too fine to be kept is in no repr."""
+    caller = Callers(Locator(), load_networks([])).of(raw_event())
+
+    assert repr(caller) == "<Caller>"
+    assert caller.__rich_repr__() == []
+
+
+def test_replacements_are_counted_each_time() -> None:
+    """A page that is remembered is counted like one that is read."""
+    counted = []
+    for _ in range(2):
+        COUNTS.clear()
+        page_of(
+            "https://example.com/jane@example.org",
+            "https://a.test/joe@example.org",
+            SITES[0],
+            campaign=True,
+        )
+        counted.append(COUNTS["email"])
+
+    assert counted == [2, 2]
