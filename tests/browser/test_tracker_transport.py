@@ -176,8 +176,11 @@ async def test_leaving(page: Page, site: Site, recorder: Recorder) -> None:
     await recorder.first("page_ping")
     await recorder.first("custom")
 
-    assert [post.by_beacon for post in recorder.posts] == [False, True]
-    assert recorder.posts[1].headers["Content-Type"] == "text/plain;charset=UTF-8"
+    # On a slow machine the page lasts until the event has gone its usual way.
+    last = [post for post in recorder.posts if "page_ping" in post.text]
+    assert [post.by_beacon for post in last] == [True]
+    assert not recorder.posts[0].by_beacon
+    assert last[0].headers["Content-Type"] == "text/plain;charset=UTF-8"
 
 
 @pytest.mark.parametrize(
