@@ -8,11 +8,15 @@ import re
 import sys
 from pathlib import Path
 
+from pipeline.statements import cluster_statements, script, server_statements
+from schemas.ddl_access import access_ddl
 from schemas.inventory import privacy_markdown
 from schemas.policy import load_policy
 from schemas.settings import example_toml
 
 ROOT = Path(__file__).parent.parent
+# What the cluster is called in deploy/clickhouse/.
+CLUSTER = "kastana"
 _BLOCK = re.compile(
     r"(<!-- derived: fields -->\n).*?(<!-- end of derived -->)", re.DOTALL
 )
@@ -26,8 +30,13 @@ def derived_files() -> dict[Path, str]:
     if not _BLOCK.search(text):
         message = "PRIVACY.md has lost its `<!-- derived: fields -->` block"
         raise SystemExit(message)
+    policy, clickhouse = load_policy(), ROOT / "deploy" / "clickhouse"
     return {
         ROOT / "deploy" / "settings.example.toml": example_toml(),
+        clickhouse / "server.sql": script(server_statements(policy)),
+        clickhouse / "cluster.sql": script(cluster_statements(policy, CLUSTER)),
+        clickhouse / "access.sql": script(access_ddl()),
+        clickhouse / "access_cluster.sql": script(access_ddl(CLUSTER)),
         privacy: _BLOCK.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text),
     }
 

@@ -27,6 +27,10 @@ class LosingProxy(ThreadingHTTPServer):
         """Where the product finds it."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    def before(self, _handler: BaseHTTPRequestHandler, _said: str) -> bool:
+        """Do something in place of passing a request on; say if that was done."""
+        return False
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -45,6 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self._body()
+        said = (self.path + body[:1000].decode("latin-1")).lower()
+        if self.server.before(self, said):
+            return
         backend = http.client.HTTPConnection("127.0.0.1", self.server.backend)
         headers = {
             name: value
@@ -60,7 +67,6 @@ class _Handler(BaseHTTPRequestHandler):
             return
         finally:
             backend.close()
-        said = (self.path + body[:1000].decode("latin-1")).lower()
         if self.server.lose and "insert" in said and self.server.lose in said:
             self.server.lost += 1
             self.close_connection = True

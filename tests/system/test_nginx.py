@@ -1,5 +1,4 @@
-"""The proxy that deploy/ has: it writes nothing down about visitors, and vouches for one
-header alone."""
+"""The proxy of deploy/ writes down nothing of visitors, and vouches for one header."""
 
 import contextlib
 import re
@@ -40,7 +39,7 @@ class Upstream(BaseHTTPRequestHandler):
 
     seen: list[tuple[Message, bytes]] = []  # noqa: RUF012 - of the whole class
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         """Note what came, and say yes."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.seen.append((self.headers, body))
@@ -61,8 +60,8 @@ class Proxy:
         make_certificate(folder)
         text = CONFIG.read_text(encoding="utf-8")
         for found, other in (
-            ("/run/secrets/tls", str(folder / "tls")),
             ("/tmp/", f"{folder}/"),  # noqa: S108 - what the configuration says
+            ("/run/secrets/tls", str(folder / "tls")),
             ("/dev/stdout doors buffer=64k flush=5s", f"{folder}/access.log doors"),
             ("error_log stderr", f"error_log {folder}/error.log"),
             ("172.30.80.11:8000", f"127.0.0.1:{upstream}"),
@@ -99,7 +98,7 @@ class Proxy:
         )
         try:
             end = time.monotonic() + 20
-            while socket.socket().connect_ex(("127.0.0.1", self.tls)) != 0:
+            while not listening(self.tls):
                 assert process.poll() is None
                 assert time.monotonic() < end
                 time.sleep(0.05)
@@ -119,6 +118,12 @@ class Proxy:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
+
+
+def listening(port: int) -> bool:
+    """Say if someone accepts connections on a port."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def make_certificate(folder: Path) -> None:
