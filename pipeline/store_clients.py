@@ -17,6 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 from clickhouse_connect.driver.summary import QuerySummary
 
+from pipeline.durable import write_all
 from pipeline.sql_guard import Statement
 from pipeline.store_errors import (
     StoreError,
@@ -231,10 +232,10 @@ def insert_file(  # noqa: PLR0913 - one more than a request has
     settings: Mapping[str, str],
 ) -> int:
     """
-    Insert rows by a private file in a folder; return how many were read.
+    Insert rows by a private file; return how many were read.
 
     The client would do the same with a file in the folder of all temporary files,
-    where a killed process leaves it.
+    where a killed process leaves it. Ours is in memory, or else in `folder`.
     """
     with _file(folder, body) as path:
         sql = (
@@ -263,7 +264,7 @@ def insert_segment_file(  # noqa: PLR0913 - one more than a request has
 
     Args:
         connection: the loader's.
-        folder: where the file is made.
+        folder: where the file is made, if it cannot be in memory.
         into: the table.
         columns: its columns as the segment's header has them, names and types; they
             must be the table's, for they become part of the statement.
@@ -285,6 +286,16 @@ def insert_segment_file(  # noqa: PLR0913 - one more than a request has
 
 @contextmanager
 def _file(folder: Path, body: bytes) -> Iterator[str]:
+    """Give the name of a file with these bytes: in memory, where the system can."""
+    if hasattr(os, "memfd_create"):
+        # Rows that were encrypted in the spool do not lie in the open beside it.
+        memory = os.memfd_create("rows", os.MFD_CLOEXEC)
+        try:
+            write_all(memory, body)
+            yield f"/proc/self/fd/{memory}"
+        finally:
+            os.close(memory)
+        return
     problem = ""
     with ExitStack() as stack:
         try:

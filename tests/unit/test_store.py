@@ -1,10 +1,13 @@
 """The store: segments exactly once, errors without data, readers that wait."""
 
+import contextlib
 import json
+import os
 import threading
 import time
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +40,16 @@ def _totals(store: Store) -> list[int]:
         store,
         "SELECT (SELECT count() FROM hits), (SELECT sum(events) FROM hits_rollup)",
     )
+
+
+def open_files() -> list[str]:
+    """Return what this process has open."""
+    links = []
+    for link in Path("/proc/self/fd").iterdir():
+        # The folder's own is gone by now.
+        with contextlib.suppress(FileNotFoundError):
+            links.append(str(link.readlink()))
+    return links
 
 
 class TestInsertSegment:
@@ -147,20 +160,41 @@ class TestInsertSegment:
 
         assert [150, 150] == _totals(store)
 
-    def test_nothing_is_left_behind(self, store: Store) -> None:
-        """Rows pass through a private folder, and do not stay there."""
+    @pytest.mark.parametrize("in_memory", [True, False])
+    def test_nothing_is_left_behind(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch, *, in_memory: bool
+    ) -> None:
+        """Rows pass through memory, or else through a private folder; none stays."""
+        if not in_memory:
+            monkeypatch.delattr(os, "memfd_create")
         scratch = store._scratch
         assert scratch is not None
-        store.insert_segment("hits", segment(ROWS), "t1")
+        store.insert_segment("hits", segment(ROWS), f"t{in_memory}")
         with pytest.raises(StoreRefused):
             store.insert_segment("hits", segment([[SECRET, "a", AT, None]]), "t2")
 
         assert [] == list(scratch.iterdir())
+        assert not any("memfd:rows" in link for link in open_files())
         assert 0o700 == scratch.stat().st_mode & 0o777
         assert 0o700 == scratch.with_name("engine").stat().st_mode & 0o777
 
-    def test_a_full_disk_is_not_the_segments_fault(self, store: Store) -> None:
+    def test_rows_touch_no_disk_on_their_way(self, store: Store) -> None:
+        """Where files can be in memory the scratch folder need not even be there."""
+        scratch = store._scratch
+        assert scratch is not None
+        scratch.rmdir()
+        try:
+            store.insert_segment("hits", segment(ROWS), "t1")
+        finally:
+            scratch.mkdir(mode=0o700)
+
+        assert [len(ROWS)] * 2 == _totals(store)
+
+    def test_a_full_disk_is_not_the_segments_fault(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """What cannot be written can be tried again."""
+        monkeypatch.delattr(os, "memfd_create")
         scratch = store._scratch
         assert scratch is not None
         scratch.rmdir()
