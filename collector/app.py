@@ -63,6 +63,8 @@ async def run_edge(
         settings.spool_max_bytes,
         settings.spool_free_bytes,
     )
+    # A damaged salt is said now, not at the first event.
+    runtime.salts.tend(now_ms())
     note_absence(folder.objections)
     # Before anyone asks: a long list of withdrawals takes its time to read.
     runtime.objections.listen()

@@ -21,6 +21,7 @@ from pipeline.identify import Visitor
 from pipeline.ids import uuid7
 from pipeline.process import Processor, Result, Treatment
 from pipeline.proxies import TrustedProxies, client_address, client_country
+from pipeline.salt import SaltError
 from pipeline.steps import steps
 from pipeline.withdrawal.objections import ObjectionsError
 from schemas.consent import ConsentClaim
@@ -177,6 +178,9 @@ class Doors:
             # The click is not taken; that is not the reader's business.
             message = "withdrawals cannot be looked up now"
             one = Invalid("objections_unusable", message, "", 0, link.site)
+        except (SaltError, OSError):
+            message = "the day's salt cannot be read now"
+            one = Invalid("salt_unusable", message, "", 0, link.site)
         return Verdict((one,), status=302, target=link.target)
 
     def choice(self, call: Call, body: bytes) -> "Asked | Verdict":

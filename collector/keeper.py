@@ -211,7 +211,8 @@ async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
         done = await asyncio.to_thread(shelf.loader.run_once)
         show_loading(done, shelf.loader.status)
         show("kastana_store_up", 0 if shelf.problem else 1)
-        show("kastana_spool_bytes", waiting_bytes(runtime.folder.spool))
+        waiting = await asyncio.to_thread(waiting_bytes, runtime.folder.spool)
+        show("kastana_spool_bytes", waiting)
         # After the loader, on the same thread of events: what it had in hand when
         # someone withdrew is in the table by now.
         erased = await asyncio.to_thread(shelf.eraser.run_once)

@@ -21,6 +21,7 @@ from collector.metrics import tally
 from collector.protocol import Express
 from collector.repeats import Repeats
 from pipeline.process import Result
+from pipeline.salt import SaltError
 from pipeline.spool import Spool, SpoolError
 from pipeline.withdrawal.objections import Objections, ObjectionsError, entries_of
 from schemas.outcome import Invalid
@@ -71,7 +72,7 @@ class Receiver:
             return body
         try:
             verdict = self._doors.events(call, body)
-        except (ObjectionsError, SiteRateError) as error:
+        except (ObjectionsError, SiteRateError, SaltError, OSError) as error:
             return self._untaken(error, headers)
         failure = await self._keep(
             call, verdict, headers, self._desk.settings.durability_events
@@ -88,12 +89,13 @@ class Receiver:
     async def pixel(self, request: web.Request) -> web.StreamResponse:
         """`GET /p.gif`: the same bytes and 200 whatever consent said."""
         call = call_of(request)
-        if self._desk.limited(call, {}) is not None:
-            return respond.pixel({respond.ERROR_HEADER: "rate_limited"}, 429)
+        limited = self._desk.limited(call, {})
+        if limited is not None:
+            return _unkept_pixel(limited, "rate_limited")
         try:
             verdict = self._doors.pixel(call)
-        except ObjectionsError as error:
-            return _unkept_pixel(self._undecided(error, {}))
+        except (ObjectionsError, SaltError, OSError) as error:
+            return _unkept_pixel(self._untaken(error, {}))
         except SiteRateError as error:
             return _unkept_pixel(self._desk.overrun(error, {}), "rate_limited")
         failure = await self._keep(
@@ -191,11 +193,18 @@ class Receiver:
         return self._desk.unkept(code, str(error), events=events, headers=headers)
 
     def _untaken(
-        self, error: ObjectionsError | SiteRateError, headers: Mapping[str, str]
+        self,
+        error: ObjectionsError | SiteRateError | SaltError | OSError,
+        headers: Mapping[str, str],
     ) -> web.Response:
         if isinstance(error, SiteRateError):
             return self._desk.overrun(error, headers)
-        return self._undecided(error, headers)
+        if isinstance(error, ObjectionsError):
+            return self._undecided(error, headers)
+        # Of a disk the salt's file is the only one that is asked for before the spool.
+        words = "the day's salt cannot be read now"
+        _log.error("%s: nothing is taken until that is mended", words)
+        return self._desk.unkept("salt_unusable", words, events=1, headers=headers)
 
     def _undecided(
         self, error: ObjectionsError | OSError, headers: Mapping[str, str]

@@ -83,6 +83,7 @@ INVALID: dict[str, str] = {
     "head_too_large": "the request's headers are larger than allowed",
     "spool_full": "the collector cannot store more for now",
     "sites_unusable": "the list of sites cannot be read, so nothing is taken",
+    "salt_unusable": "the day's salt cannot be read, so nothing is taken",
     "objections_unusable": "who withdrew cannot be looked up now, so nothing is taken",
     "spool_failed": "the collector's disk refused the write",
     "not_found": "nothing lives at this path",
