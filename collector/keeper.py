@@ -235,9 +235,10 @@ async def _load_for_ever(runtime: Runtime, shelf: Shelf) -> None:
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    # What has failed has said so already, and its own traceback tells where.
+    if task.cancel():
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _first_of(told: Awaitable[None], loading: asyncio.Task[None]) -> None:

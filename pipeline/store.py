@@ -303,9 +303,16 @@ class Store:
     def _row(self, sql: str, table: str) -> list[Any]:
         self._check_open()
         where = {"database": DATABASE, "table": table}
-        answer = ask(self._asker, trusted(sql), "JSONCompactEachRow", where, {})
-        row: list[Any] = orjson.loads(answer)
-        return row
+        try:
+            answer = ask(self._asker, trusted(sql), "JSONCompactEachRow", where, {})
+        except StoreRefused as error:
+            # What refuses our own short question is the store's state, not a fault of
+            # the segment that is to be inserted.
+            away = StoreUnavailable(error.code, error.name)
+        else:
+            row: list[Any] = orjson.loads(answer)
+            return row
+        raise away
 
     def _parse(self, sql: str, parameters: Mapping[str, str]) -> bytes:
         return ask(self._asker, trusted(sql), "JSONEachRow", parameters, {})
