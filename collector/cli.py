@@ -61,9 +61,10 @@ cli.add_command(
         "lists",
         {
             "refresh": "collector.commands_lists:refresh",
+            "refresh-models": "collector.commands_models:refresh_models",
             "show": "collector.commands_lists:show",
         },
-        "Lists by others that name the sources of visits.",
+        "Lists by others that name the sources of visits and models of devices.",
     )
 )
 cli.add_command(

@@ -3,6 +3,7 @@
 """
 
 import os
+import re
 import shutil
 import stat
 import urllib.error
@@ -30,6 +31,7 @@ from schemas.settings import SettingsError
 from schemas.site import SiteError, parse_sites
 
 _LOW_SPACE_BYTES = 1 << 30
+_WAITING = re.compile(rb"^kastana_waiting_segments ([0-9.e+]+)$", re.MULTILINE)
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -230,13 +232,29 @@ def _keeper(folder: Folder) -> Finding:
     except FolderError as error:
         return Finding("keeper", "warning", str(error))
     try:
-        with urllib.request.urlopen(address.url + "/health/ready", timeout=5):  # noqa: S310 - the keeper's own http URL
-            return Finding("keeper", "good", f"ready on {address.url}")
+        # Both are the keeper's own http URL, from its file.
+        with urllib.request.urlopen(address.url + "/health/ready", timeout=5):  # noqa: S310
+            words = f"ready on {address.url}"
+        with urllib.request.urlopen(address.url + "/metrics", timeout=5) as metrics:  # noqa: S310
+            unread = unread_segments(metrics.read())
     except urllib.error.HTTPError as error:
         with error:
             return Finding("keeper", "bad", f"{address.url}: {why_away(error.read())}")
     except (urllib.error.URLError, TimeoutError):
         return Finding("keeper", "warning", f"{address.url} does not answer")
+    if unread:
+        words += (
+            f", but {unread} segments cannot be read: their key is not given, or a "
+            "newer version wrote them"
+        )
+        return Finding("keeper", "bad", words)
+    return Finding("keeper", "good", words)
+
+
+def unread_segments(metrics: bytes) -> int:
+    """Return how many segments wait until they can be read, by a keeper's metrics."""
+    found = _WAITING.search(metrics)
+    return int(float(found[1])) if found else 0
 
 
 def why_away(body: bytes) -> str:

@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from aiohttp import hdrs, http_exceptions, web
@@ -211,10 +211,11 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, or turn it away."""
-        if self._server.full and isinstance(transport, asyncio.Transport):
+        if self._server.full:
             # From here on the library reads nothing from it.
             self._force_close = True
-            self._server.turn_away(transport)
+            # Never asked for its type: uvloop's is no asyncio.Transport.
+            self._server.turn_away(cast("asyncio.Transport", transport))
             return
         super().connection_made(transport)
 

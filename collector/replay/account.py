@@ -198,14 +198,24 @@ async def settle(  # noqa: PLR0913 - the two sides, and how long to wait
         wait_s: how long segments may take until they are loaded, seconds.
 
     Raises:
-        StoreError: when the store cannot be asked.
+        StoreError: when the store cannot be asked, to the last.
 
     """
     refused = sum(n for code, n in invalid.items() if code in COUNTED_ERRORS)
     start = time.monotonic()
     pause, was_right = 0.2, False
     while True:
-        stored, counters = difference(await ask(), before, sites)
+        try:
+            after = await ask()
+        except StoreError:
+            # A store that is started again may have been away for a moment.
+            if time.monotonic() - start >= wait_s:
+                raise
+            was_right = False
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 5.0)
+            continue
+        stored, counters = difference(after, before, sites)
         passed = time.monotonic() - start
         account = Account(
             accepted, unknown, stored, refused, counters, round(passed, 1)

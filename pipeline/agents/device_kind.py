@@ -1,12 +1,15 @@
 """
 What kind of device an agent is on, by the words that makers put into its name.
 
-Android without "Mobile" is a tablet by its own convention; televisions and their
-boxes do not follow it and are told by their names, as far as these say anything.
+A model that others' lists know is what they say. Else Android without "Mobile" is a
+tablet by its own convention; televisions and their boxes do not follow it and are told
+by their names, as far as these say anything.
 """
 
 from typing import Any, Literal
 
+from pipeline.agents.device_lines import kind_of_line
+from pipeline.agents.device_models import kind_of_model, model_of
 from pipeline.agents.robot_agents import compile_any
 
 DeviceType = Literal[
@@ -20,33 +23,41 @@ DeviceType = Literal[
     "unknown",
 ]
 
-_CONSOLE_WORDS = r"playstation|\bxbox\b|nintendo|steamdeck|\bouya\b"
+_CONSOLE_WORDS = (
+    r"playstation|\bxbox\b|nintendo|steamdeck|\bouya\b|retroid|anbernic|razer edge"
+)
 _WEARABLE_WORDS = (
     r"\bwatch ?os|(?:apple|pixel|galaxy) watch|\bsm-[rl][0-9]|wear ?os|oculusbrowser"
-    r"|picobrowser|\bvr safari|mobile vr|\blem[0-9]|\bleo-"
+    r"|picobrowser|\bvr safari|mobile vr|ticwatch|\bpico neo|\blem[0-9]|\bleo-"
 )
 _TV_WORDS = (
     r"smart-?_?tv|\btv\b|web0s|netcast|hbbtv|bravia|googletv|google_?tv|appletv|tvos"
-    r"|crkey|roku|\b(?-i:AFT[A-Z]{1,12})[0-9]*\b|vidaa|viera|philipstv|[dh]d?tv\b|tivo"
+    r"|crkey|roku|\b(?-i:AFT[A-Z]{1,12})[0-9]*\b|vidaa|viera|philipstv|\bhd?tv\b|\btivo"
     r"|nettv|opera tv|\bOMI/|ce-html|sonycebrowser|smarthub|maple ?20|brightsign|stbapp"
     r"|ant ?galio|\bsraf/|espial|smartcast"
 )
 # Only in the name of an Android device: elsewhere the same words mean other things.
 _ANDROID_TV_WORDS = (
-    r"android ?tv|andr0id|mi ?tv|mi ?box|tv[ _-]?box|atv\b|[ _-]tv[ _;0-9]|tdtv|\bhtv"
+    r"android ?tv|andr0id|mi ?tv|mi ?box|tv[ _-]?box|atv\b|[ _-]tv[ _;0-9]|tdtv"
+    r"|\bhtv[0-9]\b"
     r"|\bshell\b|box[ _;)0-9]|\bstb|[0-9]stb|[ _-]led[0-9_]|-?led[0-9]{2}|fhd\b|uhd"
-    r"|\btx[0-9] ?(?:mini|max|pro)?\b|\bx96|\bh96|ugoos|rombica|polarline|chromecast"
+    r"|\btx[0-9] ?(?:mini|max|pro)?\b|ugoos|rombica|polarline|chromecast"
+    # Android's builds for televisions are made on a branch with a T.
+    r"|build/(?-i:[N-Z]T[A-Z][0-9A-Z]{0,2}\.[0-9]{6})"
     r"|formuler|hismart|smartatv|\bmystery|yndx-|starwind|wv-atv|\bmax_?plus"
 )
 _TABLET_WORDS = (
     r"tablet|ipad|playbook|kindle|silk-accelerated|\bkf[a-z]{2,6}\b|/apad"
     r"|(?:\b|_)(?:tab|pad)(?:[ _-]|\b|[0-9])|(?-i:[a-z](?:Tab|Pad))\b"
-    r"|\bsm-[tpx][0-9]{3}|\bgt-[pn][0-9]{4}|[a-z0-9]-w[0-9]{2}\b|\bmid[ _-]?[0-9]"
-    r"|\btpc-|\btb[ -]?[0-9x]|\b(?:lenovo |tb)[ab]?[0-9]{4}|nexus (?:7|9|10)\b"
-    r"|\bpmt[0-9]|\btz[0-9]{2,}|\bpsp[0-9]|\bt[0-9]-[0-9]{3}|\bagassi|mediapad"
+    r"|\bsm-[tpx][0-9]{3}|\bgt-(?:p|n[58])[0-9]{3}|[a-z0-9]-w[0-9]{2}\b"
+    r"|\bmid[ _-]?[0-9]"
+    r"|\btpc-|\btb[ -]?[0-9x]|\btb[ab]?[0-9]{4}|nexus (?:7|9|10)\b"
+    r"|\bpmt[0-9]|\btz[0-9]{2,}|\bt[0-9]-[0-9]{3}|\bagassi|mediapad"
     r"|\bxoom\b|optima "
 )
-_PHONE_WORDS = r"^dalvik/|ucweb|\badr [0-9]|;\s*adr\b"
+_PHONE_WORDS = r"\bmobile\b|ucweb|\badr [0-9]|;\s*adr\b"
+# Only a browser follows the convention; Dalvik names itself alike on everything.
+_BROWSER_WORDS = r"safari/|gecko/|presto/|opera"
 
 _CONSOLE = compile_any([_CONSOLE_WORDS])
 _WEARABLE = compile_any([_WEARABLE_WORDS])
@@ -55,6 +66,7 @@ _ANY = compile_any([_CONSOLE_WORDS, _WEARABLE_WORDS, _TV_WORDS])
 _ANY_OF_ANDROID = compile_any([_ANDROID_TV_WORDS, _TABLET_WORDS])
 _ANDROID_TV = compile_any([_ANDROID_TV_WORDS])
 _TABLET = compile_any([_TABLET_WORDS])
+_BROWSER = compile_any([_BROWSER_WORDS])
 _PHONE = compile_any([_PHONE_WORDS])
 
 
@@ -74,12 +86,8 @@ def kind_of(agent: Any, mobile: str) -> DeviceType:  # noqa: ANN401 - has no typ
     if mobile == "?1":
         return "mobile"
     if "ndroid" in text or "Adr " in text or "Linux; U" in text:
-        return _kind_of_android(agent, encoded)
-    if agent.is_pc:
-        return "desktop"
-    if agent.is_tablet or _TABLET.search(encoded):
-        return "tablet"
-    return "mobile" if agent.is_mobile or "Mobile" in text else "unknown"
+        return _kind_of_android(text, encoded)
+    return _kind_of_others(agent, encoded)
 
 
 def _kind_by_word(encoded: bytes) -> DeviceType:
@@ -88,9 +96,28 @@ def _kind_by_word(encoded: bytes) -> DeviceType:
     return "wearable" if _WEARABLE.search(encoded) else "tv"
 
 
-def _kind_of_android(agent: Any, encoded: bytes) -> DeviceType:  # noqa: ANN401
+def _kind_of_android(text: str, encoded: bytes) -> DeviceType:
+    # Chrome says "K" of every model, which is none.
+    model = "" if "; K)" in text else model_of(text)
+    known = model and (kind_of_model(model) or kind_of_line(model))
+    if known:
+        return known
     if _ANY_OF_ANDROID.search(encoded):
         return "tv" if _ANDROID_TV.search(encoded) else "tablet"
-    if b"Mobile" in encoded or agent.is_mobile or _PHONE.search(encoded):
+    if b"Mobile" in encoded or _PHONE.search(encoded):
         return "mobile"
-    return "tablet" if agent.is_tablet else "unknown"
+    return "tablet" if _BROWSER.search(encoded) else "unknown"
+
+
+def _kind_of_others(agent: Any, encoded: bytes) -> DeviceType:  # noqa: ANN401
+    if b"Windows Phone" in encoded or b"WPDesktop" in encoded or b"Lumia " in encoded:
+        return "mobile"
+    # Windows 8 for ARM, where it was not Phone, was sold on tablets alone.
+    if b"; ARM;" in encoded and b"Windows NT 6." in encoded:
+        return "tablet"
+    if agent.is_pc:
+        return "desktop"
+    if agent.is_tablet or _TABLET.search(encoded):
+        return "tablet"
+    phone = agent.is_mobile or b"Mobile" in encoded or b"iPhone" in encoded
+    return "mobile" if phone else "unknown"

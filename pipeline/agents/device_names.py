@@ -117,13 +117,16 @@ _TOKENS = {
     "Odin": "Odin",
     "ACHEETAHI": "CM Browser",
     "Sleipnir": "Sleipnir",
+    "MicroMessenger": "WeChat",
+    "Navigator": "Netscape",
+    "OculusBrowser": "Oculus Browser",
 }
 
 
 _NAMED = rf"\b({'|'.join(re.escape(name) for name in sorted(_TOKENS, reverse=True))})"
-_TOKEN = re2.compile(rf"{_NAMED}[/ ]([0-9]{{1,4}})?".encode())
+_TOKEN = re2.compile(rf"{_NAMED}(?:[/ ]|$)([0-9]{{1,4}})?".encode())
 # What every agent has that names itself so.
-TOKEN_PATTERN = f"{_NAMED}[/ ]"
+TOKEN_PATTERN = f"{_NAMED}(?:[/ ]|$)"
 
 
 def token_of(user_agent: str) -> tuple[str, str]:

@@ -50,6 +50,7 @@ _MORE = (
     r"(?:gomez|ips-|anturis |websitepulse |dts )agent|email extractor|tester/|neustar",
     r"^dart/|^ureq/|engine\)$|link-resolver|^page valet|binglocalsearch|b-o-t\b",
     r"mikrotik/|clarsentia|seolizer|probelyspdr|i2kconnect|forusp\b|wp rocket",
+    r"\bworker/|\bimporter\b",
 )
 
 # A person stands behind these: mail readers and the proxies that fetch pictures for
@@ -58,6 +59,8 @@ _MORE = (
 _PEOPLE = (
     r"image ?proxy|mail ?proxy|barracuda sentinel|^mozilla/5\.0$"
     r"|outlook|^microsoft office/|airmail|canarymail|postbox/|mailspring/"
+    r"|^iphone ?[0-9sx][0-9a-z]*$|googletv|^smarttv_"
+    r"|^\[fban/|process/(?:tools|toolsmp|appbrand)"
     r"|googleweblight|^dv\(ip|webappmanager|vidaa"
 )
 _HEADLESS = r"headless|phantomjs|slimerjs|zombie\.js|puppeteer|playwright|selenium"

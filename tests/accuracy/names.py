@@ -53,6 +53,7 @@ BROWSERS = {
     "silk": "amazon silk",
     "mosaic": "ncsa mosaic",
     "netscape": "netscape",
+    "nokiabrowser": "nokia browser",
     "obigo": "obigo",
     "openwave mobile browser": "up.browser",
     "opera devices": "opera",
@@ -74,6 +75,7 @@ BROWSERS = {
     "uc browser hd": "uc browser",
     "ucbrowser": "uc browser",
     "wechat browser": "wechat",
+    "wechat(win) desktop": "wechat",
     "wosbrowser": "webos browser",
     "yandex": "yandex browser",
     "yandex browser lite": "yandex browser",
@@ -119,6 +121,10 @@ DEVICES = {
     "smarttv": "tv",
 }
 KINDS = frozenset({"desktop", "mobile", "tablet", "tv", "console", "wearable"})
+
+
+# Since Android 4.4 the system's own browser is its WebView: their agents are equal.
+SYSTEM_BROWSER = re.compile(r"Android 4\.4[^)]*\).* Version/4\.0 Chrome/")
 
 
 def same(name: str, table: dict[str, str]) -> str:

@@ -131,6 +131,10 @@ WINDOWS_CHROME = chrome("Windows NT 10.0; Win64; x64")
             ("desktop", "Linux", "", "Yandex Browser", "24"),
         ),
         (
+            f"{PHONE_CHROME} MQQBrowser/6.2 MicroMessenger/7.0.10",
+            ("mobile", "Android", "", "WeChat", "7"),
+        ),
+        (
             "Opera/9.80 (Linux mips; U; HbbTV/1.1.1 (; Sony; KDL32)) Presto/2.7.61",
             ("tv", "Linux", "", "Opera", "9"),
         ),
@@ -159,6 +163,34 @@ def test_device_class(user_agent: str, expected: tuple[str, ...]) -> None:
         found.user_agent_version,
     )
     assert found.robot == ""
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "kind"),
+    [
+        # Known by a list, by its number, by the branch of its system.
+        (chrome("Linux; Android 9; SM-T510", "Chrome/9 Mobile Safari/1"), "tablet"),
+        (chrome("Linux; Android 8.1.0; Nexus 5X"), "mobile"),
+        (chrome("Linux; Android 11; 43LF1204", "Chrome/9 Mobile Safari/1"), "tv"),
+        (chrome("Linux; Android 9; XY Build/PTT1.190222.001; wv"), "tv"),
+        # A WebView keeps to the convention, whatever its parser is called.
+        (chrome("Linux; Android 5.1; Q Build/L; wv", "Chrome/49.0 Safari/1"), "tablet"),
+        (chrome("Linux; Android 5.1; Q Build/L; wv", "Chrome/49.0 Mobile"), "mobile"),
+        (chrome("Linux; Android 7; Positivo Twist S", "Chrome/9 Mobile"), "mobile"),
+        # Dalvik says nothing of what it runs on, but of a model that is known.
+        ("Dalvik/2.1.0 (Linux; U; Android 9; no such Build/PI)", "unknown"),
+        ("Dalvik/2.1.0 (Linux; U; Android 9; SM-T510 Build/PI)", "tablet"),
+        ("Mozilla/5.0 (Windows NT 10.0; ARM; Lumia 550) Edge/13.10586", "mobile"),
+        ("Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; ARM; Touch)", "tablet"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64) Gecko/1 Firefox/120.0", "desktop"),
+        ("iPhone13Pro", "mobile"),
+    ],
+)
+def test_kind_of_device(user_agent: str, kind: str) -> None:
+    """Models are what lists and numbers say; the rest follows its own convention."""
+    found = parse_device(user_agent, NO_HINTS)
+
+    assert (found.device_type, found.robot) == (kind, "")
 
 
 @pytest.mark.parametrize(
@@ -201,6 +233,8 @@ def test_robots(user_agent: str, kind: str) -> None:
         "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; chromeframe/15.0.874.121)",
         "Microsoft Office/16.0 (Microsoft Outlook 16.0.12026; Pro)",
         f"{PHONE_CHROME} Instagram 300.0.0.0",
+        f"{PHONE_CHROME} MicroMessenger/7.0.10 Process/tools NetType/WIFI",
+        "iPhone13Pro",
     ],
 )
 def test_people_are_no_robots(user_agent: str) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 import pipeline.load_breaker
 from collector import metrics
-from collector.diagnose import why_away
+from collector.diagnose import unread_segments, why_away
 from collector.health import health, show_loading
+from pipeline.load import Loaded
 from pipeline.load_breaker import Breaker, Status
 from tests import loading
 from tests.loading import Store, away, loader, seal
@@ -81,6 +82,16 @@ def test_metrics_of_an_outage(root: Path, store: Store) -> None:
     assert 'kastana_loader_state{state="open"} 1.0' in text
     assert 'kastana_loader_state{state="closed"} 0.0' in text
     assert "kastana_loader_attempts 1.0" in text
+
+
+def test_doctor_reads_how_many_segments_cannot_be_read() -> None:
+    """What waits for its key is a number in the metrics; without them it is none."""
+    status = Breaker().status
+    show_loading(Loaded(waiting=12), status)
+    some = unread_segments(metrics.render())
+    show_loading(Loaded(), status)
+
+    assert (12, 0, 0) == (some, unread_segments(metrics.render()), unread_segments(b""))
 
 
 @pytest.mark.parametrize(

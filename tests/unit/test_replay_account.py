@@ -117,6 +117,32 @@ async def test_gives_up() -> None:
     assert (False, 2) == (done.right, done.missing)
 
 
+async def test_store_that_comes_back_is_asked_again() -> None:
+    """A store that is away after a run costs time, and not the account."""
+    stored = asking(after(3, 2))
+    away = [True, True, False, True, False, False]
+
+    async def ask() -> Totals:
+        if away and away.pop(0):
+            raise StoreError("away")
+        return await stored()
+
+    done = await settle(ask, BEFORE, {SITE}, 5, 0, Counter(), 60.0)
+
+    assert (True, 5) == (done.right, done.total)
+    assert not away
+
+
+async def test_store_that_stays_away_is_said() -> None:
+    """When the time is over the account cannot be made, and is not made up."""
+
+    async def ask() -> Totals:
+        raise StoreError("away")
+
+    with pytest.raises(StoreError, match="away"):
+        await settle(ask, BEFORE, {SITE}, 5, 0, Counter(), 0.0)
+
+
 async def test_refused_events_of_unknown_sites_leave_nothing() -> None:
     """Only what leaves a counter is looked for."""
     invalid = Counter({"bad_time": 1, "unknown_site": 5})

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from collector import protocol
@@ -234,6 +235,24 @@ async def test_one_connection_too_many_is_turned_away(
     assert b'"too_many_connections"' in refused
     assert all(one.startswith(b"HTTP/1.1 200 ") for one in [*answers, later])
     assert cut("full") == before + 1
+
+
+def test_limit_holds_on_the_loop_of_the_product(tmp_path: Path) -> None:
+    """The same on uvloop, whose transports are of other types than asyncio's."""
+
+    async def one_too_many() -> tuple[bytes, bytes]:
+        stage = Stage(tmp_path, max_connections=1, head_seconds=60)
+        async with stage.open():
+            kept = await stage.client(WHOLE)
+            answer = await kept.answer()
+            refused = await (await stage.client(WHOLE)).rest()
+            await stage.leave()
+        return answer, refused
+
+    answer, refused = uvloop.run(one_too_many())
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert refused.startswith(b"HTTP/1.1 503 ")
 
 
 async def test_flood_beyond_the_limit_costs_little(
