@@ -103,23 +103,51 @@ def redact(
     text: str, max_length: int, kind: Kind = "text", extra: Extra = NO_EXTRA
 ) -> Redacted:
     """Return a text without personal data, and which rules found some; uncounted."""
-    text = text[: max_length + _MARGIN]
-    if not text.isprintable():
-        text = _UNWANTED.sub("", text)
+    text = _storable(text[: max_length + _MARGIN])
+    return _cut(text, _spans(text, kind, extra), max_length)
+
+
+@remember(8192)
+def redact_readings(
+    readings: tuple[str, ...], max_length: int, extra: Extra
+) -> Redacted:
+    """
+    Return the last of several readings of a text without what any of them shows.
+
+    Args:
+        readings: equally long, the same at each place but for what stands for a space.
+        max_length: of what is returned, in characters.
+        extra: the site's own rules.
+
+    """
+    spans: list[Span] = []
+    text = ""
+    for reading in readings:
+        text = _storable(reading[: max_length + _MARGIN])
+        spans += _spans(text, "text", extra)
+    return _cut(text, spans, max_length)
+
+
+remembered = remember(8192)(redact)
+
+
+def _storable(text: str) -> str:
+    return text if text.isprintable() else _UNWANTED.sub("", text)
+
+
+def _spans(text: str, kind: Kind, extra: Extra) -> list[Span]:
+    """Return what is to be replaced in a text, in any order."""
     shown = _SIGNS.shown(text)
     plain = text.isascii() or unicodedata.is_normalized("NFKC", text)
     if plain and not shown and not extra:
-        return Redacted(text[:max_length])
+        return []
     spans = [*_find(text, shown, kind, extra)]
     if not plain or _ENCODED in shown:
         decoded = Decoded(text)
         if decoded.text != text:
             found = _find(decoded.text, _SIGNS.shown(decoded.text), kind, extra)
             spans += ((*decoded.source(start, end), rule) for start, end, rule in found)
-    return _cut(text, spans, max_length)
-
-
-remembered = remember(8192)(redact)
+    return spans
 
 
 def _find(text: str, shown: Iterable[int], kind: Kind, extra: Extra) -> Iterator[Span]:

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus, unquote, unquote_plus
 
 import msgspec
 
-from pipeline.redact import Redacted, remembered
+from pipeline.redact import Redacted, redact_readings, remembered
 from pipeline.redaction.rules import NO_EXTRA, Extra
 from schemas.parameters import CAMPAIGN, CAMPAIGN_NAMES, CLICK_IDS
 
@@ -104,12 +104,11 @@ def _joined(kept: list[tuple[str, str]], extra: Extra, rules: list[str]) -> str:
 
 def _clean(raw: str, max_length: int, extra: Extra) -> Redacted:
     """Return a parameter's value as it may be kept, decoded; uncounted."""
-    if "%" not in raw and "+" not in raw:
-        return remembered(raw.strip(), max_length, "text", extra)
-    # A plus is a space; of those who forget that some write telephone numbers.
-    forgotten = _SPACE.sub(" ", raw)
-    if "+" in forgotten:
-        found = remembered(unquote(forgotten).strip(), max_length, "text", extra)
-        if found.rules:
-            return found
-    return remembered(unquote_plus(raw).strip(), max_length, "text", extra)
+    if "+" not in raw:
+        text = unquote(raw) if "%" in raw else raw
+        return remembered(text.strip(), max_length, "text", extra)
+    # A plus is a space. Of those who forget that some write telephone numbers, and some
+    # addresses of e-mails, which may begin before it.
+    readings = (unquote(raw), unquote(_SPACE.sub(" ", raw)), unquote_plus(raw))
+    found = redact_readings(readings, max_length, extra)
+    return Redacted(found.text.strip(), found.rules)

@@ -152,6 +152,8 @@ ALLOWED = frozenset(("page", "q", "sort[by]"))
         ("query=shoes", ""),
         ("q=red%20shoes+and%26socks%3D1", "q=red+shoes+and%26socks%3D1"),
         ("q=jane%2540example.com&page=1", "q=[email]&page=1"),
+        ("q=mailto:jane.doe+news@example.org", "q=mailto:[email]"),
+        ("q=jane+joe@example.org+4111+1111+1111+1111", "q=[email]+[card]"),
         ("q=+49+151+23456789", "q=[phone]"),
         ("q=%2B4915123456789", "q=[phone]"),
         ("q=4111111111111111", "q=[card]"),
