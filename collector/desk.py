@@ -66,6 +66,9 @@ class Desk:
             if content.is_eof() and content.total_bytes <= self._largest:
                 # All of it is here: the usual case, without a round through the loop.
                 return content.read_nowait()
+            if (request.content_length or 0) > self._largest:
+                # Nobody has to send it first.
+                return respond.error(too_large(self._settings), 413, headers)
             return await request.read()
         except web.HTTPRequestEntityTooLarge:
             return respond.error(too_large(self._settings), 413, headers)

@@ -2,7 +2,7 @@ CREATE DATABASE IF NOT EXISTS kastana;
 
 CREATE TABLE IF NOT EXISTS kastana.events
 (
-    `event_id` UUID EPHEMERAL COMMENT 'Id of the event, made by the client or at the door. Kind: log. Purposes: usage_analytics, legal_compliance. Consent: essential.',
+    `event_id` UUID EPHEMERAL COMMENT 'Id of the event, made by the client or at the door; 64 bits that stand for it are stored, as event_key. Kind: log. Purposes: usage_analytics, legal_compliance. Consent: essential.',
     `event_name` LowCardinality(String) COMMENT 'What happened. Kind: activity. Purposes: usage_analytics. Consent: essential.' CODEC(ZSTD(3)),
     `site` LowCardinality(String) COMMENT 'Site the event belongs to. Kind: activity. Purposes: usage_analytics. Consent: essential.' CODEC(ZSTD(3)),
     `occurred_at` DateTime64(3, 'UTC') COMMENT 'When it happened, the client\'s clock corrected. Kind: log. Purposes: usage_analytics. Consent: essential.' CODEC(ZSTD(3)),
@@ -84,7 +84,7 @@ PARTITION BY toYYYYMM(occurred_at)
 ORDER BY (site, event_name, toDate(occurred_at), event_key)
 TTL toDateTime(occurred_at) + INTERVAL 760 DAY DELETE
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, merge_with_ttl_timeout = 3600
-COMMENT 'One row an event that was kept. Policy 2025-05-16, definition 2a286d320954b719.';
+COMMENT 'One row an event that was kept. Policy 2025-05-16, definition c8ce12ca5ef97a1c.';
 
 CREATE TABLE IF NOT EXISTS kastana.counts
 (
