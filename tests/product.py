@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,18 @@ def descendants(pid: int) -> list[int]:
         for child in task.read_text().split():
             found += [int(child), *descendants(int(child))]
     return found
+
+
+def files_in(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield the files under a folder that somebody works in, with what they hold."""
+    # Unlike a glob it goes on where a folder is gone when its turn comes.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place) / name
+            # Merged or moved on: what it held is in another one.
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    yield path, path.read_bytes()
 
 
 def wait_until(condition: Callable[[], bool], words: str, seconds: float) -> None:

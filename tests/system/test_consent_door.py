@@ -19,8 +19,8 @@ import pytest
 
 from tests import canaries
 from tests.canary_events import headers as canary_headers
-from tests.product import Product, wait_until
-from tests.system.test_canary import engine_blocks, views
+from tests.product import Product, files_in, wait_until
+from tests.system.test_canary import engine_blocks, has_parts, views
 
 SITE = "consent.canary.example"
 ORIGIN = f"https://{SITE}"
@@ -237,13 +237,10 @@ def test_no_answer_holds_a_canary(door: Product) -> None:
 
 def test_no_file_holds_a_canary(door: Product) -> None:
     """Objections, spool, ledger, secrets, metrics: no byte of a canaries."""
-    wait_until(lambda: any(door.data.rglob("*.bin")), "no parts", 10)
+    wait_until(lambda: has_parts(door), "no parts", 10)
     columns, searched = b"", 0
-    for path in door.data.rglob("*"):
-        if not path.is_file():
-            continue
+    for path, content in files_in(door.data):
         searched += 1
-        content = path.read_bytes()
         if path.suffix == ".bin":
             columns += engine_blocks(content)
         for view in views(content):

@@ -1,10 +1,9 @@
 """The encrypted spool: nothing readable on its way, everything stored at its end."""
 
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
-from tests.product import Product
+from tests.product import Product, files_in
 
 SITE = "opt-out.example"
 CANARY = "canary-of-an-encrypted-path"
@@ -18,13 +17,8 @@ def page(number: int) -> dict[str, object]:
 
 def readable(product: Product) -> list[Path]:
     """Return the spool's files in which the path can be read."""
-    found = []
-    for path in (product.data / "spool").rglob("*"):
-        # Moved on since it was listed, to where it is listed next.
-        with suppress(FileNotFoundError):
-            if path.is_file() and CANARY.encode() in path.read_bytes():
-                found.append(path)
-    return found
+    files = files_in(product.data / "spool")
+    return [path for path, content in files if CANARY.encode() in content]
 
 
 def test_key_in_the_environment(tmp_path: Path) -> None:
