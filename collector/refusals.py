@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
+from collector.beside import beside
 from collector.limit import SiteRates
 from pipeline.clock import hour_text, now_ms
 from pipeline.spool import Spool, SpoolError
@@ -24,13 +25,10 @@ async def telling(
     rates: SiteRates, spool: Spool, policy_version: str
 ) -> AsyncIterator[None]:
     """Write the numbers while the context lasts, and once more at its end."""
-    task = asyncio.create_task(_tell_for_ever(rates, spool, policy_version))
     try:
-        yield
+        async with beside(_tell_for_ever(rates, spool, policy_version)):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         await tell(rates, spool, policy_version)
 
 

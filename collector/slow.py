@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
+from collector.beside import beside
 from collector.metrics import count
 from collector.protocol import Bounds, Connection, QuietServer, TooSlow
 
@@ -21,13 +22,8 @@ _EVERY_S = 1.0
 @contextlib.asynccontextmanager
 async def impatient(server: QuietServer, bounds: Bounds) -> AsyncIterator[None]:
     """Cut slow connections while the context lasts."""
-    task = asyncio.create_task(_look_for_ever(server, bounds))
-    try:
+    async with beside(_look_for_ever(server, bounds)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 def look(server: QuietServer, bounds: Bounds, now: float) -> None:

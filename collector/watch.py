@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
+from collector.beside import beside
 from collector.logs import describe
 from collector.metrics import count, settle, show
 from pipeline.location import Locator
@@ -32,13 +33,8 @@ async def watching(
         every_s: seconds between two calls.
 
     """
-    task = asyncio.create_task(_look_for_ever(look, every_s))
-    try:
+    async with beside(_look_for_ever(look, every_s)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @contextlib.asynccontextmanager
@@ -50,13 +46,10 @@ async def settling(every_s: float = SETTLE_S) -> AsyncIterator[None]:
             await asyncio.sleep(every_s)
             settle()
 
-    task = asyncio.create_task(settle_for_ever())
     try:
-        yield
+        async with beside(settle_for_ever()):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         settle()
 
 
