@@ -135,7 +135,7 @@ def processor(tmp_path_factory: pytest.TempPathFactory) -> Processor:
 
 
 @settings(
-    max_examples=100,
+    max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
 )
@@ -168,6 +168,96 @@ def test_as_if_nothing_was_remembered(
         assert fresh.row == first.row == second.row
         assert fresh.reasons == first.reasons == second.reasons
         assert fresh.treatment.readings == second.treatment.readings
+
+
+HOUR_MS = 3_600_000
+# Consent ends after 395 days, in the middle of a day.
+LASTING = {"statistics": True, "updated_at": NOON_MS - 395 * DAY_MS + HOUR_MS // 2}
+DECLARED = {"statistics": True, "jurisdiction": "US-CA"}
+NOWHERE: dict[str, Any] = {"site_number": 1, "address": ""}
+BASE: dict[str, Any] = {
+    "address": "203.0.113.77",
+    "user_agent": FIREFOX,
+    "country": "",
+    "received_ms": NOON_MS,
+    "headers": {"accept-language": "de-DE"},
+    "url": "https://example.com/view?page=2&utm_source=news",
+    "referrer": "https://www.google.com/",
+    "title": "view",
+    "consent": {"statistics": True, "marketing": True},
+}
+# One change each, of everything that one of the caches' keys must hold.
+CHANGES: dict[str, dict[str, Any]] = {
+    "address": {"address": "81.2.69.142"},
+    "no address": {"address": ""},
+    "agent": {"user_agent": ROBOT},
+    "country": {"address": "", "country": "FR"},
+    "another country": {"address": "", "country": "US"},
+    "mail": {"name": "email_open"},
+    "server": {"door": "server"},
+    "trusted server": {"door": "server", "trusted": True},
+    "day": {"received_ms": NOON_MS + 400 * DAY_MS},
+    "language": {"headers": {"accept-language": "fr"}},
+    "gpc": {"headers": {"accept-language": "de-DE", "sec-gpc": "1"}},
+    "dnt": {"headers": {"accept-language": "de-DE", "dnt": "1"}},
+    "save-data": {"headers": {"save-data": "on"}},
+    "other header of that value": {"headers": {"dnt": "on"}},
+    "hint": {"headers": {"sec-ch-ua-platform": '"macOS"'}},
+    "script's gpc": {"gpc": True},
+    "script's dnt": {"dnt": True},
+    "consent": {"consent": {"statistics": False}},
+    "old consent": {
+        "consent": {"statistics": True, "updated_at": NOON_MS - 500 * DAY_MS}
+    },
+    "consent of a time": {
+        "consent": {"statistics": True, "updated_at": NOON_MS - 1000}
+    },
+    "the same, sent by a clock that is ahead": {
+        "consent": {"statistics": True, "updated_at": NOON_MS - 1000},
+        "sent_at": NOON_MS + 5000,
+    },
+    "consent's last hour": {"consent": LASTING},
+    "the hour after": {"consent": LASTING, "received_ms": NOON_MS + HOUR_MS},
+    "declared, by place": {**NOWHERE, "consent": DECLARED},
+    "declared, by a server": {**NOWHERE, "consent": DECLARED, "door": "server"},
+    "child": {"consent": {"statistics": True, "child": True}},
+    "place": {"consent": {"statistics": True, "jurisdiction": "US-CA"}},
+    "url": {"url": "https://example.com/other"},
+    "referrer": {"referrer": "https://a.test/x"},
+    "screen": {"screen": "1920x1080"},
+    "viewport": {"viewport": "400x800"},
+    "script's language": {"language": "en"},
+    "time zone": {"address": "", "time_zone": "Europe/Paris"},
+    **{f"site {number}": {"site_number": number} for number in range(1, len(SITES))},
+    "site by place": {"site_number": 1, "address": "81.2.69.142"},
+    "site by place and server": {"site_number": 1, "door": "server", "address": ""},
+    "site by place, no address": {"site_number": 1, "address": ""},
+}
+
+
+def made(processor: Processor, change: dict[str, Any]) -> Any:
+    """Process one event and return what stays of it, and why."""
+    parts = {**BASE, **change}
+    parts["occurred_ms"] = parts["received_ms"]
+    site = SITES[parts.pop("site_number", 0)]
+    result = processor.process(raw_event(parts.pop("name", "page_view"), **parts), site)
+    return result.row, result.reasons, result.treatment.readings
+
+
+def test_every_single_change_counts(processor: Processor) -> None:
+    """An event that differs in one thing alone is not taken for the other."""
+    expected = {}
+    for name, change in CHANGES.items():
+        forget_all()
+        expected[name] = made(processor, change)
+    forget_all()
+    orders = [list(CHANGES.items()), list(reversed(CHANGES.items()))]
+    for order in orders:
+        made(processor, {})
+        for name, change in order:
+            assert made(processor, change) == expected[name], name
+        forget_all()
+    assert len({str(one) for one in expected.values()}) > len(CHANGES) * 0.7
 
 
 def test_a_request_is_read_once() -> None:
