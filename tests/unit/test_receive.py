@@ -1,5 +1,6 @@
 """The doors' handlers: what is said while something behind them does not work."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -78,3 +79,16 @@ async def test_too_many_pixels(client: Any) -> None:
     assert "rate_limited" == last.headers["X-Kastana-Error"]
     assert int(last.headers["Retry-After"]) > 0
     assert 43 == len(await last.read())
+
+
+async def test_too_large_is_said_before_it_is_sent(
+    runtime: Runtime, client: Any
+) -> None:
+    """Who announces more than is taken need not send it first."""
+    size = runtime.settings.max_body_bytes + 1
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(b"POST /e HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n{" % size)
+    answer = await asyncio.wait_for(reader.readuntil(b"\r\n"), 10)
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
