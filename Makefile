@@ -65,13 +65,13 @@ lists: venv      ## take over newer lists of referrers (FROM=folder with checkou
 browser:         ## Chromium from the distribution, for the tests
 	@command -v chromium >/dev/null || deploy/install-browser.sh
 
-bench: venv geo  ## what this machine gives, beside nginx and bare aiohttp (ARGS=--quick)
+bench: venv tracker geo  ## what this machine gives, beside nginx and bare aiohttp (ARGS=--quick)
 	$(BIN)/python -m tests.load.bench_consent
 	$(BIN)/python -m tests.load.bench_doors
 	$(BIN)/python -m tests.load.bench_pipeline --geo $(DATA)/geo
 	$(BIN)/python -m tests.load.bench --geo $(DATA)/geo $(ARGS)
 
-torture: venv    ## rounds of load with everything killed, cut off, full (ARGS='--minutes 30')
+torture: venv tracker  ## rounds of load with everything killed, cut off, full (ARGS='--minutes 30')
 	$(BIN)/python -m tests.torture $(ARGS)
 
 accuracy: venv   ## how right devices and robots are told, against others' lists
