@@ -4,7 +4,8 @@ A request as it stood on the wire, and what its headers say of who sent it.
 Names are looked up in one table that is made once; both reprs say nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -127,7 +128,15 @@ class Call:
 class Sender:
     """Who a call's events are from; the same for all of them."""
 
-    __slots__ = ("address", "country", "headers", "key", "referer", "user_agent")
+    __slots__ = (
+        "address",
+        "country",
+        "fellows",
+        "headers",
+        "key",
+        "referer",
+        "user_agent",
+    )
 
     def __init__(self, call: Call, address: str, country: str) -> None:
         """Read what a call's headers say, beside the address of its client."""
@@ -137,6 +146,8 @@ class Sender:
         self.referer = call.header("referer") or ""
         self.headers = call.read_headers()
         self.key = call.key_digest()
+        # What its events share, where there are several.
+        self.fellows: dict[Hashable, Any] | None = None
 
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""

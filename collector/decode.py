@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 import msgspec
@@ -20,6 +20,7 @@ import orjson
 from collector.unpack import UnpackError, unpack
 from pipeline.clock import MAX_AGE_MS, TimeError, occurred_ms, parse_time
 from pipeline.signals.macros import is_absent
+from schemas.consent import State
 from schemas.event import EVENT_TYPES, AnyEvent, Event
 from schemas.outcome import Invalid
 
@@ -28,7 +29,6 @@ _NAMED = re.compile(r"field `([^`]*)`")
 _PLAIN_NAME = re.compile(r"^[a-z][a-z_]{0,31}\Z")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _JSON = (b"{", b"[")
-_BATCH_KEYS = frozenset({"events"})
 _CAMPAIGN_KEYS = ("source", "medium", "campaign", "term", "content", "id")
 # Signals that a query may carry flat, of the consent object's fields and beside them.
 CONSENT_KEYS = frozenset(
@@ -50,6 +50,8 @@ CONSENT_KEYS = frozenset(
         "jurisdiction",
     }
 )
+# What consent objects mostly say; none of it is a template.
+_STATES = frozenset({*get_args(State), "explicit", "implied", "own"})
 _CONSENT_WORDS = frozenset(
     {"preference", "statistics", "marketing", "precise_location"}
 )
@@ -108,8 +110,10 @@ def decode_body(  # noqa: PLR0913 - bounds and hints, all of them named
     if len(items) > max_events:
         message = f"at most {max_events} events a request"
         raise DecodeError("too_many_events", message)
+    if len(items) == 1:
+        return [_event(items[0], shared, 0, received_ms, max_age_ms, kind)]
     return [
-        _event(item, shared, index, received_ms, max_age_ms=max_age_ms, kind=kind)
+        _event(item, shared, index, received_ms, max_age_ms, kind)
         for index, item in enumerate(items)
     ]
 
@@ -178,69 +182,73 @@ def _items(content: object) -> tuple[list[Any], dict[str, Any]]:
     if not isinstance(events, list):
         message = "events must be an array"
         raise DecodeError("wrong_type", message, "events")
-    shared = {key: value for key, value in content.items() if key not in _BATCH_KEYS}
-    return events, shared
+    # What was read is ours alone: what is left is what the events share.
+    del content["events"]
+    return events, content
 
 
-def _event(  # noqa: PLR0913 - bounds and hints, all of them named
+def _event(  # noqa: PLR0913 - by place: names cost as much as a field
     item: object,
     shared: dict[str, Any],
     index: int,
     received_ms: int,
-    *,
-    strict: bool = True,
     max_age_ms: int = MAX_AGE_MS,
     kind: Any = AnyEvent,  # noqa: ANN401 - a type, or a union of types
+    *,
+    strict: bool = True,
 ) -> Decoded | Invalid:
     if not isinstance(item, dict):
         return Invalid("not_an_event", "an event is a JSON object", "", index)
     if shared:
         item = {**shared, **item}
-    site = item.get("site")
-    site = site if isinstance(site, str) else ""
     consent = item.get("consent")
-    if isinstance(consent, dict) and any(map(_is_template, consent.values())):
-        item = {**item, "consent": filled(consent)}
+    if type(consent) is dict and _holds_templates(consent):
+        item["consent"] = filled(consent)
     if kind is AnyEvent:
         # Of a union msgspec makes its plan anew each time, which costs as much as all
         # the rest; of one kind of event it keeps it.
         named = item.get("event")
-        kind = EVENT_TYPES.get(named, AnyEvent) if isinstance(named, str) else AnyEvent
+        kind = EVENT_TYPES.get(named, AnyEvent) if type(named) is str else AnyEvent
     try:
         event: Event = msgspec.convert(item, kind, strict=strict)
     except msgspec.ValidationError as error:
+        site = item.get("site")
+        site = site if isinstance(site, str) else ""
         complaint = _complaint(str(error), item, index, site)
         if item.get("synthetic") is True:
             return msgspec.structs.replace(complaint, synthetic=True)
         return complaint
-    try:
-        occurred = _time(event.occurred_at, "occurred_at")
-        sent = _time(event.sent_at, "sent_at")
-        if event.consent is not None:
-            _time(event.consent.updated_at, "consent.updated_at")
-        happened = _occurred(occurred, sent, received_ms, max_age_ms)
-        return Decoded(event, happened)
-    except DecodeError as error:
-        bad = error.invalid
-        return Invalid(bad.code, bad.message, bad.field, index, site, event.synthetic)
+    return _timed(event, index, received_ms, max_age_ms)
 
 
-def _time(value: int | str | None, field: str) -> int | None:
-    if value is None or isinstance(value, int):
-        return value
+def _timed(
+    event: Event, index: int, received_ms: int, max_age_ms: int
+) -> Decoded | Invalid:
+    """Return an event with its time, or what is wrong with the times it says."""
+    occurred, sent, claim = event.occurred_at, event.sent_at, event.consent
+    field = "occurred_at"
     try:
-        return parse_time(value)
+        if type(occurred) is str:
+            occurred = parse_time(occurred)
+        if type(sent) is str:
+            field = "sent_at"
+            sent = parse_time(sent)
+        if claim is not None and type(claim.updated_at) is str:
+            field = "consent.updated_at"
+            parse_time(claim.updated_at)
+        field = "occurred_at"
+        happened = occurred_ms(occurred, sent, received_ms, max_age_ms)  # type: ignore[arg-type] # no texts any more
     except TimeError as error:
-        raise DecodeError("bad_time", str(error), field) from None
+        words = str(error)
+        return Invalid("bad_time", words, field, index, event.site, event.synthetic)
+    return Decoded(event, happened)
 
 
-def _occurred(
-    occurred: int | None, sent: int | None, received_ms: int, max_age_ms: int
-) -> int:
-    try:
-        return occurred_ms(occurred, sent, received_ms, max_age_ms)
-    except TimeError as error:
-        raise DecodeError("bad_time", str(error), "occurred_at") from None
+def _holds_templates(consent: dict[str, Any]) -> bool:
+    return any(
+        type(value) is str and value not in _STATES and is_absent(value)
+        for value in consent.values()
+    )
 
 
 def _complaint(text: str, item: dict[str, Any], index: int, site: str) -> Invalid:

@@ -134,6 +134,7 @@ class Doors:
         if len(decoded) == 1:
             results = (self._one(call, sender, decoded[0], 0, door),)
         else:
+            sender.fellows = {}
             results = tuple(
                 self._one(call, sender, one, index, door)
                 for index, one in enumerate(decoded)
@@ -291,6 +292,7 @@ class Doors:
             # Where a server stands says nothing of its visitors.
             country="" if door == "server" else sender.country,
             method=call.method if door in ("pixel", "redirect") else "",
+            fellows=sender.fellows,
         )
         if client is not None:
             speak_for(raw, client)

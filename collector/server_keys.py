@@ -71,3 +71,5 @@ def speak_for(raw: RawEvent, client: ClientClaim) -> None:
             raw.headers[name] = value
     raw.referer = ""
     raw.trusted = True
+    # Its fellows may be of others.
+    raw.fellows = None

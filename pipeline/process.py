@@ -14,7 +14,7 @@ import msgspec
 from pipeline.agents.networks import Networks
 from pipeline.assess import Assessment, Assessor, circumstances
 from pipeline.caller import Caller, Callers
-from pipeline.enrich import Facts, enrich, speaks_for_others
+from pipeline.enrich import MAIL, Facts, enrich, speaks_for_others
 from pipeline.gate import Rules, grants
 from pipeline.identify import (
     NOBODY,
@@ -28,6 +28,7 @@ from pipeline.location import Locator, place_of
 from pipeline.mail import MailClerk
 from pipeline.merge import add_flags, withdraw
 from pipeline.minimise import Minimiser, event_name
+from pipeline.read_signals import has_strings
 from pipeline.robots import Robots, agents_and_referrers
 from pipeline.salt import DaySalt
 from pipeline.signals.reading import Reading
@@ -151,6 +152,50 @@ class Processor:
             told: if the visitor asks, and withdrawals count where nothing is open.
 
         """
+        treatment = None if told else self._shared(raw, site)
+        if treatment is None:
+            treatment = self._treat(raw, site, told=told)
+        caller, consent = treatment.caller, treatment.consent
+        # Of each event anew: it counts how many come, and reads the referrer.
+        robots = self._robots.flags(raw, caller.device, caller.network)
+        flags = circumstances(raw, consent, robots, caller.flags)
+        if not flags:
+            return treatment
+        consent = add_flags(consent, flags)
+        return msgspec.structs.replace(
+            treatment, consent=consent, grants=grants(consent, treatment.rules)
+        )
+
+    def _shared(self, raw: RawEvent, site: Site) -> Treatment | None:
+        """
+        Return what is said of an event that came with others; None if it came alone.
+
+        Of one request address, agent and headers are the same for all events; what
+        else decides is in the key.
+        """
+        fellows, event = raw.fellows, raw.event
+        if fellows is None or type(event) in MAIL:
+            return None
+        claim = event.consent
+        if claim is not None and has_strings(claim):
+            # They have caches of their own.
+            return None
+        key = (
+            site.number,
+            claim,
+            event.visitor,
+            event.account,
+            event.sent_at,
+            event.gpc,
+            event.dnt,
+        )
+        known: Treatment | None = fellows.get(key)
+        if known is None:
+            known = fellows[key] = self._treat(raw, site, told=False)
+        return known
+
+    def _treat(self, raw: RawEvent, site: Site, *, told: bool) -> Treatment:
+        """Say what `treat` says, but for what tells robots and circumstances."""
         caller = self._callers.of(raw)
         place = ""
         if not speaks_for_others(raw):
@@ -164,10 +209,6 @@ class Processor:
             visitor = with_day(visitor, raw, self._salts)
         consent, known = self._withdrawn(merged, visitor, raw)
         purge = "child" in merged.flags and visitor.id != 0 and not known
-        robots = self._robots.flags(raw, caller.device, caller.network)
-        flags = circumstances(raw, consent, robots, caller.flags)
-        if flags:
-            consent = add_flags(consent, flags)
         return Treatment(
             assessment.readings,
             consent,

@@ -6,7 +6,8 @@ is a plain class on purpose: orjson and msgspec refuse to encode it, pickle is
 refused below, and its repr says nothing.
 """
 
-from typing import NoReturn
+from collections.abc import Hashable
+from typing import Any, NoReturn
 
 from schemas.event import Event
 
@@ -38,6 +39,7 @@ class RawEvent:
         "door",
         "event",
         "event_id",
+        "fellows",
         "headers",
         "method",
         "occurred_ms",
@@ -63,6 +65,7 @@ class RawEvent:
         country: str = "",
         method: str = "",
         trusted: bool = False,
+        fellows: dict[Hashable, Any] | None = None,
     ) -> None:
         """
         Keep what the door knows.
@@ -82,6 +85,8 @@ class RawEvent:
             method: the request's method, "" where it does not matter.
             trusted: if the sender showed a key of the site, so that address, agent
                 and time are those of the visitor it speaks of.
+            fellows: what was found out about the events that came with this one, which
+                their steps may use again; None if it came alone.
 
         """
         self.event = event
@@ -97,6 +102,7 @@ class RawEvent:
         self.country = country
         self.method = method
         self.trusted = trusted
+        self.fellows = fellows
 
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""

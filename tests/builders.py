@@ -69,6 +69,7 @@ def raw_event(name: str = "page_view", /, **changes: Any) -> RawEvent:
         "country": "",
         "method": "",
         "trusted": False,
+        "fellows": None,
     }
     for key in parts.keys() & changes.keys():
         parts[key] = changes.pop(key)

@@ -260,6 +260,74 @@ def test_every_single_change_counts(processor: Processor) -> None:
     assert len({str(one) for one in expected.values()}) > len(CHANGES) * 0.7
 
 
+# What the events of one request may differ in, one at a time.
+CLAIM = {"statistics": True, "updated_at": NOON_MS - 1000}
+FELLOWS: dict[str, dict[str, Any]] = {
+    "another": {},
+    "kind": {"name": "page_ping"},
+    "mail": {"name": "email_open", "recipient": "r-1"},
+    "another's mail": {"name": "email_open", "recipient": "r-2"},
+    "browser": {"visitor": "browser_0123456789"},
+    "another browser": {"visitor": "browser_9876543210"},
+    "account": {"account": "jane"},
+    "another account": {"account": "joe"},
+    "refused": {"consent": {"statistics": False}},
+    "child": {"consent": {"statistics": True, "child": True}},
+    "string": {"consent": {"statistics": True, "us_privacy": "1YYN"}},
+    "time": {"consent": CLAIM},
+    "sent": {"consent": CLAIM, "sent_at": NOON_MS + 5000},
+    "script's gpc": {"gpc": True},
+    "script's dnt": {"dnt": True},
+    "driven": {"automated": True},
+    "spam": {"referrer": "https://semalt.com/x"},
+    "site": {"site_number": 2},
+}
+
+
+def test_the_events_of_a_request_are_told_apart(processor: Processor) -> None:
+    """What one event of a request says is not put down to another."""
+    alone = {}
+    for name, change in FELLOWS.items():
+        forget_all()
+        alone[name] = made(processor, change)
+    for order in (list(FELLOWS), list(reversed(FELLOWS))):
+        fellows: dict[Any, Any] = {}
+        for name in [*order, *order]:
+            change = {**FELLOWS[name], "fellows": fellows}
+            assert made(processor, change) == alone[name], name
+        # And it is not read anew for each.
+        assert 0 < len(fellows) < len(FELLOWS)
+    assert len({str(one) for one in alone.values()}) > len(FELLOWS) * 0.7
+
+
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
+@given(
+    REQUESTS,
+    st.lists(st.tuples(NAMES, FIELDS, st.sampled_from(SITES)), min_size=2, max_size=6),
+)
+def test_as_if_each_came_alone(
+    processor: Processor,
+    request_: dict[str, Any],
+    events: list[tuple[str, dict[str, Any], Site]],
+) -> None:
+    """An event of many in a request ends as it would have in one of its own."""
+    parts = {**request_, "occurred_ms": request_["received_ms"]}
+    fellows: dict[Any, Any] = {}
+    for name, fields, site in [*events, *events]:
+        together = processor.process(
+            raw_event(name, **parts, fellows=fellows, **fields), site
+        )
+        forget_all()
+        alone = processor.process(raw_event(name, **parts, **fields), site)
+        assert together.row == alone.row
+        assert together.reasons == alone.reasons
+        assert together.treatment.readings == alone.treatment.readings
+
+
 def test_a_request_is_read_once() -> None:
     """The second event of a visit finds what the first one's request said."""
     callers = Callers(Locator(), load_networks([]))
