@@ -6,7 +6,8 @@ A `Call` is a request as it stood on the wire; a `Verdict` is what to answer and
 which rows would stay. Nothing is stored here.
 """
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import msgspec
 
@@ -95,6 +96,33 @@ class Asked:
         return "<Asked>"
 
 
+class Arrival:
+    """
+    A request that waits to be judged; its repr says nothing.
+
+    Attributes:
+        call: the request.
+        body: as it stood on the wire; None for a picture, which has none.
+        decoded: its events, or what is wrong with each.
+        asked: the same, joined with what the request says beside them.
+        outcome: what to answer, or why that cannot be said; None until it is known.
+
+    """
+
+    __slots__ = ("asked", "body", "call", "decoded", "outcome")
+    decoded: list[Decoded | Invalid]
+    asked: list[Asked | Invalid]
+
+    def __init__(self, call: Call, body: bytes | None) -> None:
+        self.call = call
+        self.body = body
+        self.outcome: Verdict | Exception | None = None
+
+    def __repr__(self) -> str:
+        """Say nothing: reprs end up in logs and tracebacks."""
+        return "<Arrival>"
+
+
 class Doors:
     """Turns calls into verdicts; one for each process."""
 
@@ -125,34 +153,75 @@ class Doors:
 
     def events(self, call: Call, body: bytes) -> Verdict:
         """`POST /e`: one event or many."""
-        decoded = self._decoded(call, body, self._settings.max_events, AnyEvent)
-        if isinstance(decoded, Verdict):
-            return decoded
-        self.rates.take([one.event.site for one in decoded if type(one) is Decoded])
-        sender, door = self._sender(call), _door(call)
-        results: tuple[Result | Invalid, ...]
-        if len(decoded) == 1:
-            results = (self._one(call, sender, decoded[0], 0, door),)
-        else:
-            sender.fellows = {}
-            results = tuple(
-                self._one(call, sender, one, index, door)
-                for index, one in enumerate(decoded)
-            )
-        verdict = Verdict(results)
-        if verdict.bad and not verdict.good:
-            return _refused(verdict.bad[0], results)
-        return verdict
+        return self._alone(Arrival(call, body))
 
     def pixel(self, call: Call) -> Verdict:
         """`GET /p.gif`, or HEAD: one event in the query."""
-        decoded = decode_query(call.query, received_ms=call.received_ms)
-        if call.method == "HEAD" and isinstance(decoded, Decoded):
-            decoded = _headed(decoded)
-        if isinstance(decoded, Decoded):
-            self.rates.take([decoded.event.site])
+        return self._alone(Arrival(call, None))
+
+    def _alone(self, arrival: "Arrival") -> Verdict:
+        self.together([arrival])
+        if isinstance(arrival.outcome, Exception):
+            raise arrival.outcome
+        return cast("Verdict", arrival.outcome)
+
+    def together(self, arrivals: Sequence["Arrival"]) -> None:
+        """
+        Judge requests that arrived at the same time, step by step.
+
+        As with the events of `Processor.process_all`: under load that takes half the
+        time. What is to be answered, or what went wrong with it, is then each one's
+        `outcome`.
+        """
+        for step in (self._decode, self._join):
+            for arrival in arrivals:
+                if arrival.outcome is None:
+                    try:
+                        step(arrival)
+                    except Exception as error:  # noqa: BLE001 - told to who asked
+                        arrival.outcome = error
+        results = iter(
+            self._processor.process_all(
+                (one.raw, one.site, _key(one))
+                for arrival in arrivals
+                if arrival.outcome is None
+                for one in arrival.asked
+                if type(one) is Asked
+            )
+        )
+        for arrival in arrivals:
+            if arrival.outcome is None:
+                arrival.outcome = _outcome(arrival, results)
+
+    def _decode(self, arrival: "Arrival") -> None:
+        """Read the events, and take their tokens."""
+        call, body = arrival.call, arrival.body
+        if body is None:
+            one = decode_query(call.query, received_ms=call.received_ms)
+            if call.method == "HEAD" and isinstance(one, Decoded):
+                one = _headed(one)
+            arrival.decoded = [one]
+        else:
+            decoded = self._decoded(call, body, self._settings.max_events, AnyEvent)
+            if isinstance(decoded, Verdict):
+                arrival.outcome = decoded
+                return
+            arrival.decoded = decoded
+        self.rates.take(
+            [one.event.site for one in arrival.decoded if type(one) is Decoded]
+        )
+
+    def _join(self, arrival: "Arrival") -> None:
+        """Join the events with what their request says beside them."""
+        call, decoded = arrival.call, arrival.decoded
         sender = self._sender(call)
-        return Verdict((self._one(call, sender, decoded, 0, "pixel"),), status=200)
+        door = "pixel" if arrival.body is None else _door(call)
+        if len(decoded) > 1:
+            sender.fellows = {}
+        arrival.asked = [
+            self._raw(call, sender, one, index, door)
+            for index, one in enumerate(decoded)
+        ]
 
     def redirect(self, call: Call, signed: str) -> Verdict:
         """`GET /r/<signed>`, or HEAD: an e-mail click, and where it leads."""
@@ -308,14 +377,8 @@ class Doors:
     ) -> Result | Invalid:
         asked = self._raw(call, sender, decoded, index, door)
         if isinstance(asked, Invalid):
-            if isinstance(decoded, Decoded) and decoded.event.synthetic:
-                return msgspec.structs.replace(asked, synthetic=True)
-            return asked
-        event, key = asked.raw.event, ""
-        # A metric of a page grows under the same id: its last value is the one.
-        if event.event_id is not None and type(event) is not WebVital:
-            key = f"{asked.site.name}\0{event.event_id}"
-        return self._processor.process(asked.raw, asked.site, key)
+            return _refusal_of(asked, decoded)
+        return self._processor.process(asked.raw, asked.site, _key(asked))
 
     def complaints(self, verdict: Verdict, call: Call) -> list[CountRow]:
         """Return the counters of a verdict's errors, by site."""
@@ -344,6 +407,45 @@ class Doors:
             synthetic=int(bad.synthetic),
             events=1,
         )
+
+
+def _key(asked: Asked) -> str:
+    """Return what a repetition of an event is known by; "" if it is not."""
+    event = asked.raw.event
+    # A metric of a page grows under the same id: its last value is the one.
+    if event.event_id is None or type(event) is WebVital:
+        return ""
+    return f"{asked.site.name}\0{event.event_id}"
+
+
+def _outcome(
+    arrival: Arrival, results: Iterator[Result | Exception]
+) -> Verdict | Exception:
+    """Return what became of a request, of whose events `results` come next."""
+    found: list[Result | Invalid] = []
+    failed: Exception | None = None
+    for asked, decoded in zip(arrival.asked, arrival.decoded, strict=True):
+        one = next(results) if type(asked) is Asked else _refusal_of(asked, decoded)
+        if isinstance(one, Exception):
+            failed = failed or one
+        else:
+            found.append(one)
+    if failed is not None:
+        return failed
+    if arrival.body is None:
+        return Verdict(tuple(found), status=200)
+    verdict = Verdict(tuple(found))
+    if verdict.bad and not verdict.good:
+        return _refused(verdict.bad[0], verdict.results)
+    return verdict
+
+
+def _refusal_of(asked: Asked | Invalid, decoded: Decoded | Invalid) -> Invalid:
+    """Return what is wrong with an event; a load test's is told apart."""
+    invalid = cast("Invalid", asked)
+    if isinstance(decoded, Decoded) and decoded.event.synthetic:
+        return msgspec.structs.replace(invalid, synthetic=True)
+    return invalid
 
 
 def too_large(settings: Settings) -> Invalid:
