@@ -181,10 +181,14 @@ def free_ports(number: int) -> list[int]:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the ids of all processes below one."""
+    """Return the ids of all processes below one; who ends meanwhile has none."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+        try:
+            children = task.read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        for child in children:
             found += [int(child), *descendants(int(child))]
     return found
 
