@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from pipeline.segment import rows_begin
 from pipeline.store_errors import StoreRefused
 from schemas.ddl import EMPTY, plain_type
 
@@ -29,7 +30,7 @@ def header_of(body: bytes) -> bytes:
     names, types = _columns(body)
     if not names or len(names) != len(types) or len(set(names)) != len(names):
         raise StoreRefused(0, "SEGMENT_HEADER")
-    return body[: _end(body)]
+    return body[: rows_begin(body)]
 
 
 def missing(body: bytes, header: bytes) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ def upgraded(body: bytes, header: bytes) -> bytes:
     new = dict(zip(*_columns(header), strict=True))
     empty: dict[str, Any] = {name: EMPTY[kind] for name, kind in new.items()}
     lines = []
-    for line in body[_end(body) :].splitlines():
+    for line in body[rows_begin(body) :].splitlines():
         values = _values(line)
         if len(values) != len(names):
             raise StoreRefused(0, "SEGMENT_LINE")
@@ -84,16 +85,10 @@ def _values(line: bytes) -> list[Any]:
 
 
 def _columns(body: bytes) -> tuple[list[str], list[str]]:
-    head = body[: _end(body)].splitlines()
+    head = body[: rows_begin(body)].splitlines()
     try:
         names, types = (msgspec.json.decode(line, type=list[str]) for line in head)
     except ValueError:
         # Not two lines, or not two lists of texts.
         return [], []
     return names, types
-
-
-def _end(body: bytes) -> int:
-    """Return where the rows begin."""
-    first = body.find(b"\n") + 1
-    return body.find(b"\n", first) + 1 if first else 0

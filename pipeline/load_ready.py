@@ -13,7 +13,12 @@ import msgspec
 
 from pipeline.load_header import header_of, missing, upgraded
 from pipeline.sealing import Sealing, SegmentDamagedError
-from pipeline.segment import read_segment, replace_segment
+from pipeline.segment import (
+    count_lines,
+    read_segment,
+    replace_segment,
+    rows_begin,
+)
 from pipeline.store_errors import StoreRefused
 from pipeline.withdrawal.narrow import SegmentError
 
@@ -24,8 +29,14 @@ LEDGER = "consents"
 class SegmentNarrower(Protocol):
     """Takes from a segment of events what was withdrawn."""
 
-    def narrow(self, path: Path) -> object:
-        """Replace the file, if anything in it may not be stored any more."""
+    def read(self, path: Path) -> tuple[bytes, int]:
+        """
+        Replace the file, if anything in it may not be stored any more.
+
+        Returns:
+            Its plain bytes then, and how many rows they hold.
+
+        """
 
 
 class SegmentLedger(Protocol):
@@ -119,7 +130,7 @@ class Preparer:
         """
         content = read_segment(self._folder / segment, self._sealing)
         start = len(header_of(content))
-        return Body(segment, content, start, content.count(b"\n", start))
+        return Body(segment, content, start, count_lines(content, start))
 
     def _body(self, segment: str) -> Body:
         path = self._folder / segment
@@ -131,11 +142,14 @@ class Preparer:
             self._modernise(path, header)
             self._ledger.chain(path)
             header = self._ledger.header
-        elif table == "events" and self._narrower is not None:
-            self._narrower.narrow(path)
-        content = self._upgraded(segment, read_segment(path, self._sealing), header)
-        start = len(header)
-        return Body(segment, content, start, content.count(b"\n", start))
+        if table == "events" and self._narrower is not None:
+            content, rows = self._narrower.read(path)
+        else:
+            content = read_segment(path, self._sealing)
+            rows = count_lines(content, rows_begin(content))
+        # To each row columns are added, but none is added or lost.
+        content = self._upgraded(segment, content, header)
+        return Body(segment, content, len(header), rows)
 
     def _modernise(self, path: Path, edge: bytes) -> None:
         """Give a segment of choices today's columns, of the edge's or linked ones."""

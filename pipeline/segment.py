@@ -15,6 +15,7 @@ seals it. The cut line was never acknowledged. Files are 0600, folders 0700.
 """
 
 import fcntl
+import io
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -87,6 +88,31 @@ def replace_segment(
     """
     draft = draft or path.with_name(f".{path.name}.draft")
     replace_file(path, sealing.close(_bound_name(path), content), draft, like=like)
+
+
+def rows_begin(body: bytes) -> int:
+    """Return where a segment's rows begin; 0 if it has not even one header line."""
+    first = body.find(b"\n") + 1
+    return body.find(b"\n", first) + 1 if first else 0
+
+
+def lines_of(body: bytes, start: int = 0) -> list[bytes]:
+    """Return the lines of a segment from a place on, newlines included."""
+    return list(_reader(body, start))
+
+
+def count_lines(body: bytes, start: int = 0) -> int:
+    """Return how many whole lines a segment has from a place on."""
+    torn = len(body) > start and not body.endswith(b"\n")
+    return sum(1 for _ in _reader(body, start)) - torn
+
+
+def _reader(body: bytes, start: int) -> io.BytesIO:
+    # It shares the bytes, and finds a line's end many bytes at a time: half of what
+    # `count` costs, and a sixth of `splitlines`, which looks for other ends, too.
+    reader = io.BytesIO(body)
+    reader.seek(start)
+    return reader
 
 
 def _bound_name(path: Path) -> str:

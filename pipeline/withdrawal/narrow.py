@@ -40,7 +40,13 @@ from pipeline.sealing import (
     SegmentDamagedError,
     SegmentWaitsError,
 )
-from pipeline.segment import SUFFIX, read_segment, replace_segment
+from pipeline.segment import (
+    SUFFIX,
+    count_lines,
+    read_segment,
+    replace_segment,
+    rows_begin,
+)
 from pipeline.withdrawal.objections import Objections
 from pipeline.withdrawal.rewrite import Principal, Rewriter, SegmentError
 from schemas.policy import Policy
@@ -133,6 +139,21 @@ class Narrower:
         for draft in self._plans.glob(f"*{_DRAFT}"):
             draft.unlink()
 
+    def read(self, path: Path) -> tuple[bytes, int]:
+        """
+        Narrow a sealed segment of events; return what it is then.
+
+        Returns:
+            Its plain bytes, and how many rows it has.
+
+        Raises:
+            SegmentError, SegmentWaitsError, SegmentDamagedError, ObjectionsError,
+            OSError: as `narrow`.
+
+        """
+        _, body, rows = self._narrowed(path)
+        return body, rows
+
     def narrow(self, path: Path) -> Narrowed:
         """
         Take from a sealed segment of events what was withdrawn since.
@@ -144,12 +165,17 @@ class Narrower:
             OSError: when the disk fails; the next call goes on where this one ended.
 
         """
+        return self._narrowed(path)[0]
+
+    def _narrowed(self, path: Path) -> tuple[Narrowed, bytes, int]:
+        """Narrow a segment; return what that did, its bytes and its rows."""
         for plan in self._read_plans(path.name):
             self._carry_out(plan)
         body = read_segment(path, self._sealing)
-        change = self._rewriter.change(body)
+        rows = count_lines(body, rows_begin(body))
+        change = self._rewriter.change(body, rows=rows)
         if change is None:
-            return UNTOUCHED
+            return UNTOUCHED, body, rows
         before = _digest(body)
         plan = Plan(
             path.name,
@@ -163,7 +189,7 @@ class Narrower:
         )
         self._note(plan)
         self._carry_out(plan)
-        return Narrowed(change.removed, change.emptied)
+        return Narrowed(change.removed, change.emptied), change.body, change.rows
 
     def sweep(self, principals: AbstractSet[Principal]) -> int:
         """

@@ -185,6 +185,14 @@ class Objections:
             one for one in visitors if one[1] in entries.get(one[0], _NOBODY)
         )
 
+    def known(self, visitor_ids: AbstractSet[int]) -> set[int]:
+        """Return those pseudonyms about which an entry of any site was read."""
+        found: set[int] = set()
+        # A copy: another thread may read the first entry of a site meanwhile.
+        for entries in list(self._entries.values()):
+            found |= entries.keys() & visitor_ids
+        return found
+
     def limits(self, site: str, visitor_id: int) -> Limits | None:
         """
         Return what a visitor's entries close, None when there are none.

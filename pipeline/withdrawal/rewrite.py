@@ -25,9 +25,10 @@ from typing import Any, Final, Literal
 import msgspec
 import orjson
 
-from pipeline.segment import header_bytes
+from pipeline.segment import count_lines, header_bytes, lines_of
 from pipeline.withdrawal.objections import Objections
 from pipeline.withdrawal.standing import CLEAR, Standing
+from pipeline.withdrawal.whose import pseudonyms
 from schemas.consent import ASKED
 from schemas.ddl import EMPTY, segment_header
 from schemas.policy import Policy
@@ -37,6 +38,8 @@ Principal = tuple[str, int]
 _WITHDRAWN_ROW: Final = "1"
 _REFUSED_ROW: Final = "4"
 _CHILD_ROW: Final = "2"
+# Behind names and types; lines are counted from 1.
+_FIRST_LINE: Final = 3
 _NOT_SAID: Final = EMPTY["DateTime64(3, 'UTC')"]
 
 
@@ -80,7 +83,6 @@ class _Verdict(msgspec.Struct, frozen=True):
 class _Made:
     """What a segment becomes, while it is read."""
 
-    kept: list[bytes]
     counters: Counter[bytes]
     principals: set[Principal]
     emptied: int = 0
@@ -99,7 +101,10 @@ class Rewriter:
         self._counted = dict(zip(names[:-1], types[:-1], strict=True))
 
     def change(
-        self, body: bytes, only: AbstractSet[Principal] | None = None
+        self,
+        body: bytes,
+        only: AbstractSet[Principal] | None = None,
+        rows: int | None = None,
     ) -> Change | None:
         """
         Return what becomes of a segment, None when nothing does.
@@ -107,6 +112,7 @@ class Rewriter:
         Args:
             body: the segment's bytes.
             only: whose rows to look at; None for everyone's.
+            rows: how many whole lines follow its two header lines, if that is known.
 
         Raises:
             SegmentError: when a line is none.
@@ -114,51 +120,82 @@ class Rewriter:
 
         """
         self._objections.look()
-        if not self._objections.count or (only is not None and not _names(body, only)):
+        if not self._objections.count:
             return None
         head, start = _head(body)
-        names = head[0] if head else []
+        names, types = head or ([], [])
         if not {"site", "visitor_id", "event_name", "received_at"} <= set(names):
             # Not one of ours: the store refuses it.
             return None
         # Mostly nobody's row is touched; telling that must cost little.
-        rows = body[start:]
-        whose = _principals(tuple(names), rows)
-        closed = self._objections.among(set(whose)) if whose else frozenset()
-        if whose and not closed:
+        rows = count_lines(body, start) if rows is None else rows
+        seen = pseudonyms(names, types, body, start, rows)
+        suspects = self._suspects(seen, only)
+        if not suspects or (
+            only is not None and b"" in suspects and not _names(body, only)
+        ):
             return None
-        lines = rows.splitlines(keepends=True)
-        made = _Made([], Counter(), set())
-        for number, line in enumerate(lines, 3):
-            if whose and whose[number - 3] not in closed:
-                made.kept.append(line)
-                continue
+        lines = lines_of(body, start)
+        made = _Made(Counter(), set())
+        for place in self._touched(tuple(names), lines, seen, suspects):
+            line = lines[place]
             try:
                 row = dict(zip(names, orjson.loads(line), strict=True))
-                self._judge(row, line, head[1], only, made)
+                lines[place] = self._judged(row, line, types, only, made)
             except (KeyError, TypeError, ValueError):
-                raise SegmentError(number) from None
+                raise SegmentError(place + _FIRST_LINE) from None
         if not made.principals:
             return None
         removed = made.counters.total()
         return Change(
-            body[:start] + b"".join(made.kept),
+            body[:start] + b"".join(lines),
             self._segment(made.counters),
             tuple(sorted(made.principals)),
-            len(made.kept),
+            len(lines) - removed,
             removed,
             made.emptied,
         )
 
-    def _judge(
+    def _suspects(
+        self, seen: list[bytes], only: AbstractSet[Principal] | None
+    ) -> set[bytes]:
+        """Return the pseudonyms of any site that an entry is about, as they stand."""
+        distinct = set(seen)
+        # Nobody can say whose the rows are that must be parsed.
+        suspects = distinct & {b""}
+        distinct -= suspects
+        known = self._objections.known(set(map(int, distinct)))
+        if only is not None:
+            known &= {visitor_id for _, visitor_id in only}
+        return suspects.union(b"%d" % visitor_id for visitor_id in known)
+
+    def _touched(
+        self,
+        names: tuple[str, ...],
+        lines: list[bytes],
+        seen: list[bytes],
+        suspects: set[bytes],
+    ) -> list[int]:
+        """Return the places of the lines that an entry is about, in order."""
+        places = [place for place, one in enumerate(seen) if one in suspects]
+        whose = _principals(names, [lines[place] for place in places])
+        if whose is None:
+            # One of them is no line: found by judging them.
+            return places
+        closed = self._objections.among(set(whose))
+        return [
+            place for place, one in zip(places, whose, strict=True) if one in closed
+        ]
+
+    def _judged(
         self,
         row: dict[str, Any],
         line: bytes,
         kinds: list[str],
         only: AbstractSet[Principal] | None,
         made: "_Made",
-    ) -> None:
-        """Put a row where it belongs now."""
+    ) -> bytes:
+        """Return what is left of a row's line, nothing if it is gone."""
         principal = (row["site"], row["visitor_id"])
         if not isinstance(principal[1], int):
             raise TypeError
@@ -168,13 +205,13 @@ class Rewriter:
         if verdict is not None:
             made.counters[self._counter(row, verdict)] += 1
             made.principals.add(principal)
-            return
+            return b""
         emptier = self._emptied(row, standing, kinds) if standing.withdrawn else row
-        if emptier != row:
-            line = orjson.dumps(list(emptier.values())) + b"\n"
-            made.emptied += 1
-            made.principals.add(principal)
-        made.kept.append(line)
+        if emptier == row:
+            return line
+        made.emptied += 1
+        made.principals.add(principal)
+        return orjson.dumps(list(emptier.values())) + b"\n"
 
     def _standing(self, row: dict[str, Any]) -> Standing:
         given = row.get("consent_given_at", _NOT_SAID)
@@ -264,15 +301,14 @@ def _decoder(names: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(line)
 
 
-def _principals(names: tuple[str, ...], rows: bytes) -> list[Principal] | None:
+def _principals(names: tuple[str, ...], lines: list[bytes]) -> list[Principal] | None:
     """Return whose row each line is, None if a line cannot be read."""
     site, visitor = (f"column_{names.index(x)}" for x in ("site", "visitor_id"))
     whose = operator.attrgetter(site, visitor)
     try:
-        found = list(map(whose, _decoder(names).decode_lines(rows)))
+        return [whose(row) for row in map(_decoder(names).decode, lines)]
     except msgspec.MsgspecError:
         return None
-    return found if len(found) == rows.count(b"\n") else None
 
 
 def _names(body: bytes, principals: AbstractSet[Principal]) -> bool:

@@ -16,6 +16,8 @@ from schemas.policy import load_policy
 from tests.builders import row
 
 _START = datetime(2026, 3, 2, tzinfo=UTC)
+# Names of several lengths, so that nothing stands where it did in the row before.
+_SITES = ("example.com", "shop.example.com", "a.example", "long-name.news.example.org")
 _AGENTS = (
     ("Chrome", "131", "Windows", "10", "desktop"),
     ("Mobile Safari", "18", "iOS", "18", "mobile"),
@@ -45,9 +47,9 @@ def rows(count: int, seed: int = 1) -> Iterator[bytes]:
     dice = random.Random(seed)  # noqa: S311 - no secret
     for _ in range(0, count, 4):
         visitor = dice.getrandbits(64)
-        agent, place, source = (
+        site, agent, place, source = (
             dice.choices(of, weights=range(len(of), 0, -1))[0]
-            for of in (_AGENTS, _PLACES, _SOURCES)
+            for of in (_SITES, _AGENTS, _PLACES, _SOURCES)
         )
         at = _START + timedelta(milliseconds=dice.randrange(30 * 86_400_000))
         network = f"{dice.randrange(1, 224)}.{dice.randrange(256)}"
@@ -59,6 +61,7 @@ def rows(count: int, seed: int = 1) -> Iterator[bytes]:
             made = row(
                 event_id=str(uuid.UUID(int=dice.getrandbits(128), version=4)),
                 event_name="page_ping" if ping else "page_view",
+                site=site,
                 occurred_at=text,
                 received_at=text,
                 regime="eu_strict",

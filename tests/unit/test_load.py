@@ -308,11 +308,13 @@ class Steps:
         self.empty = False
         store.before = lambda token: self.noted.append(f"insert {token}")
 
-    def narrow(self, path: Path) -> None:
-        """Narrow a segment of events."""
+    def read(self, path: Path) -> tuple[bytes, int]:
+        """Narrow a segment of events, or count the lines it has."""
         self._note("narrow", path)
         if self.empty:
             path.write_bytes(HEADERS["events"])
+        content = path.read_bytes()
+        return content, content.count(b"\n") - 2
 
     def chain(self, path: Path) -> None:
         """Link a segment of choices: it has another header afterwards."""

@@ -140,6 +140,16 @@ def test_the_number_outlives_its_readers(path: Path) -> None:
     assert first.count() == second.count() == (2).to_bytes(8, "little")
 
 
+def test_known_at_any_site(path: Path) -> None:
+    """Who of some pseudonyms is known at all; the others' entries are nobody's."""
+    objections = Objections(path)
+    objections.append([entry(visitor_id=7), entry(visitor_id=8)])
+
+    assert {7, 8} == objections.known({6, 7, 8, 9})
+    assert {8} == objections.known(set(range(8, 1000)))
+    assert set() == objections.known({6}) | objections.known(set())
+
+
 def test_another_site_is_another_visitor(path: Path) -> None:
     """A pseudonym on one site says nothing of the same number on another."""
     objections = Objections(path)

@@ -111,6 +111,19 @@ def test_statistics_withdrawn(stage: Stage) -> None:
     ] == numbers(stage)
 
 
+def test_read_is_what_is_left(stage: Stage) -> None:
+    """Who loads a segment is given its bytes, and how many rows, after the change."""
+    path = stage.put(line(), line(BERT), line(CARL))
+
+    assert (path.read_bytes(), 3) == stage.narrower.read(path)
+
+    stage.object()
+
+    assert (path.read_bytes(), 3) != stage.narrower.read(path)
+    assert (path.read_bytes(), 2) == stage.narrower.read(path)
+    assert [BERT, CARL] == [row["visitor_id"] for row in rows_of(path)]
+
+
 def test_counters_say_no_more_than_counters_do(stage: Stage) -> None:
     """A dropped event leaves hour and reason; a counted one path, country, device."""
     stage.object()
