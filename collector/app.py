@@ -32,6 +32,9 @@ from pipeline.withdrawal.restore import note_absence
 from schemas.packs import load_packs
 from schemas.settings import Settings
 
+# Objects made and not gone, and collections of younger ones: some MB at the most.
+_COLLECT_AFTER = 10_000, 20, 50
+
 _log = logging.getLogger("kastana.edge")
 
 
@@ -108,6 +111,9 @@ async def run_edge(
             # long as hundreds of events take, and finds nothing.
             gc.collect()
             gc.freeze()
+            # What comes after that goes as it came, by its own counting; what does not
+            # is looked for less often than the interpreter would.
+            gc.set_threshold(*_COLLECT_AFTER)
             await first_of(until_told(lifeline), spool.broken())
     _log.info("drained")
 

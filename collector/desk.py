@@ -17,7 +17,7 @@ from collector.doors import Doors, too_large
 from collector.limit import RateLimit, SiteRateError
 from collector.logs import describe
 from collector.metrics import count, count_redactions, tally
-from collector.protocol import TooSlow
+from collector.protocol import TooSlow, peer_of
 from pipeline.address import truncate
 from pipeline.clock import now_ms
 from schemas.outcome import Invalid
@@ -46,7 +46,10 @@ class Desk:
 
     def cors(self, request: web.Request) -> Mapping[str, str]:
         """Return the CORS headers for the page that asks."""
-        origin = request.headers.get("Origin")
+        return self.cors_of(request.headers.get("Origin"))
+
+    def cors_of(self, origin: str | None) -> Mapping[str, str]:
+        """Return the CORS headers for a page of this origin."""
         allowed = origin is not None and self._doors.sites.allows_origin(origin)
         return respond.cors(origin, allowed=allowed)
 
@@ -64,7 +67,7 @@ class Desk:
         content = request.content
         try:
             if content.is_eof() and content.total_bytes <= self._largest:
-                # All of it is here: the usual case, without a round through the loop.
+                # All of it is here: without a round through the loop.
                 return content.read_nowait()
             if (request.content_length or 0) > self._largest:
                 # Nobody has to send it first.
@@ -79,6 +82,12 @@ class Desk:
             # Chunks or a length that are not what was announced.
             message = "the body is not HTTP that can be read"
             return respond.error(Invalid("bad_request", message), 400, headers)
+
+    def larger(self, body: bytes, headers: Mapping[str, str]) -> web.Response | None:
+        """Return the answer to a whole body that is too large, None if it is not."""
+        if len(body) <= self._largest:
+            return None
+        return respond.error(too_large(self._settings), 413, headers)
 
     @property
     def settings(self) -> Settings:
@@ -133,24 +142,35 @@ class Desk:
         headers = {"Access-Control-Allow-Origin": "*"}
         return self.unkept("sites_unusable", words, events=1, headers=headers)
 
+    def closed(self, door: str) -> web.StreamResponse | None:
+        """Return the answer of a door that cannot work now, None if it can."""
+        if self._doors.sites.unread and door not in _WITHOUT_SITES:
+            return self._no_sites()
+        return None
+
+    def defect(self, error: Exception) -> web.Response:
+        """Return the answer to an error nobody expected; it is counted and logged."""
+        kind = type(error)
+        count("kastana_failures_total", kind.__name__)
+        _log.error("unexpected error\n%s", describe(kind, error.__traceback__))
+        return respond.error(Invalid("internal", "a defect here"), 500)
+
+    def note(self, door: str, response: web.StreamResponse) -> None:
+        """Count an answer."""
+        tally("kastana_requests_total", door, str(response.status))
+        count_redactions()
+
     def guard(self, door: str, handler: Handler) -> Handler:
         """Count every answer; turn an unexpected error into a plain 500."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:
-                if self._doors.sites.unread and door not in _WITHOUT_SITES:
-                    response: web.StreamResponse = self._no_sites()
-                else:
-                    response = await handler(request)
+                response = self.closed(door) or await handler(request)
             except (web.HTTPException, ConnectionError, asyncio.CancelledError):
                 raise
             except Exception as error:  # noqa: BLE001 - the outermost frame
-                kind = type(error)
-                count("kastana_failures_total", kind.__name__)
-                _log.error("unexpected error\n%s", describe(kind, error.__traceback__))
-                response = respond.error(Invalid("internal", "a defect here"), 500)
-            tally("kastana_requests_total", door, str(response.status))
-            count_redactions()
+                response = self.defect(error)
+            self.note(door, response)
             return response
 
         return guarded
@@ -158,10 +178,9 @@ class Desk:
 
 def call_of(request: web.Request) -> Call:
     """Return a request as it stood on the wire."""
-    peer = request.protocol.peername
     return Call(
         headers=request.headers,
-        peer=str(peer[0]) if isinstance(peer, tuple) else "",
+        peer=peer_of(request.protocol),
         query=request.rel_url.raw_query_string,
         received_ms=now_ms(),
         method=request.method,

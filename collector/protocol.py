@@ -8,19 +8,28 @@ library's plain 500 and its line in the log.
 
 A connection counts the bytes that come in, and no more than that: who is too slow is
 found by looking at all connections once a second (collector/slow.py).
+
+What nearly all requests are for is answered without the library's request, writer and
+tasks: each costs as much as its parser does. Those that are there with their body are
+gathered until all connections were read, and handed to their door together: one request
+from end to end runs through more code than the processor holds close by.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
-from aiohttp import hdrs, http_exceptions, web
+from aiohttp import HttpVersion11, StreamReader, hdrs, http_exceptions, web
+from aiohttp.http import RawRequestMessage
 
 from collector import respond
+from collector.call import Call
 from collector.metrics import count
+from collector.quick import block_of
+from pipeline.clock import now_ms
 from schemas.outcome import Invalid
 from schemas.settings import Settings
 
@@ -30,8 +39,61 @@ _CLIENT_ERRORS = (
     ConnectionError,
 )
 _Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-# By method and path, what the router would find: it takes as long as the door itself.
-Express = Mapping[tuple[str, str], Callable[[Any], Awaitable[web.StreamResponse]]]
+
+
+class Way(NamedTuple):
+    """
+    A door that needs no router: that takes as long as the door itself.
+
+    Attributes:
+        together: takes the requests that were there with their bodies in one round of
+            the loop, and sees to it that each is answered, now or later.
+        coming: takes any other, as the router's handler would.
+
+    """
+
+    together: "Callable[[Sequence[Whole]], None]"
+    coming: Callable[[Any], Awaitable[web.StreamResponse]]
+
+
+class Whole:
+    """
+    A request that is there with its body, and waits for its answer.
+
+    Attributes:
+        call: the request.
+        body: as it stood on the wire.
+
+    """
+
+    __slots__ = ("_connection", "body", "call")
+
+    def __init__(self, call: Call, body: bytes, connection: "Connection") -> None:
+        self.call = call
+        self.body = body
+        self._connection: Connection | None = connection
+
+    def __repr__(self) -> str:
+        """Say nothing: reprs end up in logs and tracebacks."""
+        return "<Whole>"
+
+    def answer(self, response: web.StreamResponse) -> None:
+        """Answer it, once; nobody is told when the client is gone."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.answered(response)
+
+    def fail(self, error: Exception) -> None:
+        """Close its connection, if it was not answered: there is a defect here."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.log_exception("Unhandled exception", exc_info=error)
+            connection.force_close()
+            connection.go_on()
+
+
+# By method and path.
+Express = Mapping[tuple[str, str], Way]
 NO_EXPRESS: Express = MappingProxyType({})
 
 # A picture's URL with a consent string is answered, however long.
@@ -84,7 +146,7 @@ class QuietServer(web.Server):
         Args:
             inner: the server that the application's runner made.
             bounds: of its connections; None for a listener of our own people.
-            express: handlers of its requests that need not ask the router.
+            express: of its requests those that need not ask the router.
             options: keywords of each connection's handler.
 
         """
@@ -93,9 +155,11 @@ class QuietServer(web.Server):
             request_factory=inner.request_factory,
         )
         self.bounds = bounds
+        self.express = express
         self.draining = False
         self.leaving: dict[asyncio.Transport, float] = {}
         self._options = options
+        self._gathered: list[tuple[Way, Whole]] = []
 
     def __call__(self) -> web.RequestHandler:
         """Return the handler of a new connection."""
@@ -108,6 +172,22 @@ class QuietServer(web.Server):
             self.bounds is not None
             and len(self._connections) >= self.bounds.connections
         )
+
+    def gather(self, way: Way, whole: Whole) -> None:
+        """Hand a request to its door, with all that come in this round of the loop."""
+        if not self._gathered:
+            self._loop.call_soon(self._hand_over)
+        self._gathered.append((way, whole))
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        for way in dict.fromkeys(way for way, _ in gathered):
+            together = [whole for its, whole in gathered if its is way]
+            try:
+                way.together(together)
+            except Exception as error:  # noqa: BLE001 - as the library's own loop
+                for whole in together:
+                    whole.fail(error)
 
     def transports(self) -> list[tuple["Connection", asyncio.Transport]]:
         """Return the connections and what they run on."""
@@ -173,12 +253,32 @@ class Connection(web.RequestHandler):
 
     """
 
-    __slots__ = ("_server", "body", "head", "last", "mark", "phase", "since")
+    __slots__ = (
+        "_ends",
+        "_held",
+        "_peer",
+        "_server",
+        "_stalled",
+        "_version",
+        "body",
+        "head",
+        "last",
+        "mark",
+        "phase",
+        "since",
+    )
 
     def __init__(self, server: QuietServer, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Make the handler; `options` are the library's."""
         super().__init__(server, **options)
         self._server = server
+        self._peer = ""
+        # Of a request that was taken: what the library's task waits for until then,
+        # if its answer is not read, its version, and if it asks for the end.
+        self._held: asyncio.Future[None] | None = None
+        self._stalled = False
+        self._version = HttpVersion11
+        self._ends = False
         self.head = 0
         self.body = 0
         self.last = server.draining
@@ -218,20 +318,120 @@ class Connection(web.RequestHandler):
             self._server.turn_away(cast("asyncio.Transport", transport))
             return
         super().connection_made(transport)
+        self._peer = peer_of(self)
 
     def data_received(self, data: bytes) -> None:
         """Read on; a head has its bound, fields and lines have the library's."""
-        super().data_received(data)
         waiter = self._waiter
-        if waiter is None:
-            self.body += len(data)
-        elif waiter.done():
+        if waiter is None or waiter.done():
+            super().data_received(data)
+            if waiter is None:
+                self.body += len(data)
+            else:
+                self.head = 0
+            return
+        # The library's task is not woken for what is answered here.
+        self._waiter = None
+        super().data_received(data)
+        self._waiter = waiter
+        if self._messages:
             self.head = 0
+            if not self._server.express or not self._take(waiter):
+                waiter.set_result(None)
+            return
+        self.head += len(data)
+        if self.head > _LARGEST_HEAD:
+            count("kastana_connections_cut_total", "large_head")
+            self.refuse(_LARGE)
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - as inherited
+        """Read on, if reading was paused: the library parses nothing anew otherwise."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+    def _take(self, waiter: "asyncio.Future[None]") -> bool:
+        """Have the first request answered without the library, if it can be."""
+        message, payload = self._messages[0]
+        # What could not be read is told by something else.
+        if not isinstance(message, RawRequestMessage):
+            return False
+        way = self._way(message, payload)
+        if way is None:
+            return False
+        # Whoever looks meanwhile finds this connection neither idle nor in a head.
+        self._waiter, self._held = None, waiter
+        self._request_in_progress = True
+        self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
+            self._resume_reading_if_drained()
+        self._server.requests_count += 1
+        self._version, self._ends = message.version, message.should_close
+        call = Call(
+            headers=message.headers,
+            peer=self._peer,
+            query=message.url.raw_query_string,
+            received_ms=now_ms(),
+            method=message.method,
+        )
+        self._server.gather(way, Whole(call, payload.read_nowait(), self))
+        return True
+
+    def _way(self, message: RawRequestMessage, payload: StreamReader) -> Way | None:
+        """Return the door of a request that is there whole, None for any other."""
+        way = self._server.express.get((message.method, message.url.raw_path))
+        if way is None or not payload.is_eof() or payload.exception() is not None:
+            return None
+        return None if message.upgrade or hdrs.EXPECT in message.headers else way
+
+    def answered(self, response: web.StreamResponse) -> None:
+        """Write the answer to the request that was taken, and go on."""
+        if self.transport is not None:
+            goes_on = not (self._ends or self.last)
+            answer = block_of(response).written(self._version, goes_on=goes_on)
+            self.transport.write(answer)
+            if not goes_on:
+                self.force_close()
+            elif self._paused:
+                # Who does not read its answers gets no more of them.
+                self._stalled = True
+                return
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let the library's task wait on, or see to what came meanwhile."""
+        waiter, self._held, self._stalled = self._held, None, False
+        self._request_in_progress = False
+        if self._handler_waiter is not None and not self._handler_waiter.done():
+            self._handler_waiter.set_result(None)
+        if waiter is None or waiter.done():
+            return
+        self._waiter = waiter
+        if self._force_close:
+            waiter.cancel()
+        elif self._messages:
+            if not self._take(waiter):
+                waiter.set_result(None)
         else:
-            self.head += len(data)
-            if self.head > _LARGEST_HEAD:
-                count("kastana_connections_cut_total", "large_head")
-                self.refuse(_LARGE)
+            end = self._loop.time() + self._keepalive_timeout
+            self._next_keepalive_close_time = end
+            if self._keepalive_handle is None:
+                self._keepalive_handle = self._loop.call_at(
+                    end, self._process_keepalive
+                )
+
+    def resume_writing(self) -> None:
+        """Go on when the client takes its answers again."""
+        super().resume_writing()
+        if self._stalled:
+            self.go_on()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let nobody wait for a client that is gone."""
+        super().connection_lost(exc)
+        if self._stalled:
+            self.go_on()
 
     def refuse(self, answer: bytes) -> None:
         """Answer a request that did not come whole, and close."""
@@ -283,13 +483,19 @@ def bad_request(status: int) -> web.Response:
     return respond.error(Invalid("bad_request", message), status)
 
 
+def peer_of(protocol: web.RequestHandler) -> str:
+    """Return the address of the other end of a connection, "" if it has none."""
+    peer = protocol.peername
+    return str(peer[0]) if isinstance(peer, tuple) else ""
+
+
 def _answering(handle: _Handle, express: Express) -> _Handle:
     """Say with the last answer that it is; answer an unknown `Expect` as the rest."""
 
     async def handled(request: web.BaseRequest) -> web.StreamResponse:
         known = express.get((request.method, request.rel_url.raw_path))
         if known is not None and hdrs.EXPECT not in request.headers:
-            response = await known(request)
+            response = await known.coming(request)
             if request.protocol.last:  # type: ignore[attr-defined] # a Connection
                 response.force_close()
             return response

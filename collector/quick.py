@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
 from pipeline.memo import Memory
@@ -53,6 +53,22 @@ class Block:
         self.end = b"Content-Length: %d\r\n\r\n" % len(body)
         self.body = body
 
+    def written(self, version: HttpVersion, *, goes_on: bool) -> bytes:
+        """
+        Return the answer as it stands on the wire now.
+
+        Args:
+            version: of HTTP, the client's.
+            goes_on: if the connection does after it.
+
+        """
+        said = b""
+        if not goes_on:
+            said = _CLOSE
+        elif version < HttpVersion11:
+            said = _KEEP
+        return b"".join((self.head, _date(), said, self.end, self.body))
+
 
 class Ready(web.StreamResponse):
     """
@@ -83,15 +99,10 @@ class Ready(web.StreamResponse):
             raise ConnectionResetError(gone)
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
-        block = self.block
-        goes_on = b""
-        if not self._keep_alive:
-            goes_on = _CLOSE
-        elif request.version < HttpVersion11:
-            goes_on = _KEEP
-        body = b"" if request.method == "HEAD" else block.body
-        parts = block.head, _date(), goes_on, block.end, body
-        transport.write(b"".join(parts))
+        whole = self.block.written(request.version, goes_on=self._keep_alive)
+        if request.method == "HEAD" and self.block.body:
+            whole = whole[: -len(self.block.body)]
+        transport.write(whole)
         # Who does not read its answers gets no more of them.
         await request.writer.drain()
         return None
@@ -110,6 +121,27 @@ def answer(status: int, headers: Mapping[str, str], body: bytes) -> Ready:
     if block is None:
         block = _BLOCKS.put(key, Block(status, headers, body))
     return Ready(block)
+
+
+def block_of(response: web.StreamResponse) -> Block:
+    """
+    Return the bytes of an answer, of the library's own kind or ready.
+
+    Raises:
+        TypeError: when its body is not there at once.
+        ValueError: when a line break would make two headers of one.
+
+    """
+    if isinstance(response, Ready):
+        return response.block
+    if not isinstance(response, web.Response):
+        message = "an answer that is written bit by bit"
+        raise TypeError(message)
+    body = response.body
+    if not isinstance(body, bytes | None):
+        message = "a body that is not bytes"
+        raise TypeError(message)
+    return Block(response.status, response.headers, body or b"")
 
 
 def _date() -> bytes:

@@ -7,25 +7,35 @@ the rows durable, and only then answers.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Literal
 
 from aiohttp import web
 
 from collector import respond
 from collector.call import Call
 from collector.desk import Desk, call_of
-from collector.doors import Doors, Verdict
+from collector.doors import Arrival, Doors, Verdict
 from collector.limit import SiteRateError
 from collector.links import MAX_SIGNED_CHARACTERS
 from collector.metrics import tally
-from collector.protocol import Express
+from collector.protocol import Express, Way, Whole
 from collector.repeats import Repeats
 from pipeline.process import Result
 from pipeline.salt import SaltError
 from pipeline.spool import Spool, SpoolError
 from pipeline.withdrawal.objections import Objections, ObjectionsError, entries_of
 from schemas.outcome import Invalid
+from schemas.row import CountRow, Row
 from schemas.settings import Durability
+
+# The doors that nearly all requests are for.
+Door = Literal["events", "pixel"]
+# Requests that are judged together, and bytes of their bodies. More of them push each
+# other out of the processor's memory, and let the first one wait.
+_AT_A_TIME = 32
+_BYTES_AT_A_TIME = 65_536
 
 _log = logging.getLogger("kastana.receive")
 
@@ -42,13 +52,22 @@ class Receiver:
         self._spool = spool
         self._objections = objections
         self._repeats = Repeats()
+        settings = desk.settings
+        self._durability: dict[Door, Durability] = {
+            "events": settings.durability_events,
+            "pixel": settings.durability_pixel,
+        }
+        self._later: set[asyncio.Task[None]] = set()
         self._events = desk.guard("events", self.events)
         self._pixel = desk.guard("pixel", self.pixel)
 
     @property
     def express(self) -> Express:
         """The doors that nearly all requests are for."""
-        return {("POST", "/e"): self._events, ("GET", "/p.gif"): self._pixel}
+        return {
+            ("POST", "/e"): Way(partial(self.together, "events"), self._events),
+            ("GET", "/p.gif"): Way(partial(self.together, "pixel"), self._pixel),
+        }
 
     def routes(self) -> list[web.RouteDef]:
         """Return the public routes."""
@@ -60,8 +79,45 @@ class Receiver:
             web.get("/r/{signed}", guard("redirect", self.redirect)),
         ]
 
+    def together(self, door: Door, asked: Sequence[Whole]) -> None:
+        """Answer requests that came in one round of the loop, now or when kept."""
+        waiting = []
+        for one in asked:
+            tell = partial(self._tell, door, one)
+            try:
+                headers = self._headers(door, one.call)
+                refusal = self._refusal(door, one, headers)
+            except Exception as error:  # noqa: BLE001 - the outermost frame
+                tell(self._desk.defect(error))
+                continue
+            if refusal is None:
+                waiting.append(_Taken(door, one.call, one.body, headers, tell))
+            else:
+                tell(refusal)
+        self._judge(waiting)
+
+    def _refusal(
+        self, door: Door, one: Whole, headers: Mapping[str, str]
+    ) -> web.StreamResponse | None:
+        """Return the answer to what is not even looked at, None for the rest."""
+        closed = self._desk.closed(door)
+        if closed is not None:
+            return closed
+        limited = self._desk.limited(one.call, headers)
+        if limited is not None:
+            return _failed(door, limited, "rate_limited")
+        return None if door == "pixel" else self._desk.larger(one.body, headers)
+
+    def _tell(self, door: Door, whole: Whole, response: web.StreamResponse) -> None:
+        self._desk.note(door, response)
+        whole.answer(response)
+
+    def _headers(self, door: Door, call: Call) -> Mapping[str, str]:
+        """Return what an answer of this door says beside the usual."""
+        return {} if door == "pixel" else self._desk.cors_of(call.header("origin"))
+
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """`POST /e`."""
+        """`POST /e`, of which not all was there at once."""
         call = call_of(request)
         headers = self._desk.cors(request)
         limited = self._desk.limited(call, headers)
@@ -70,43 +126,115 @@ class Receiver:
         body = await self._desk.body(request, headers)
         if isinstance(body, web.Response):
             return body
-        try:
-            verdict = self._doors.events(call, body)
-        except (ObjectionsError, SiteRateError, SaltError, OSError) as error:
-            return self._untaken(error, headers)
-        failure = await self._keep(
-            call, verdict, headers, self._desk.settings.durability_events
-        )
-        if failure is not None:
-            return failure
-        debug = self._debug(call, verdict)
-        if debug:
-            headers = {**headers, **debug}
-        if verdict.error is not None:
-            return respond.refused(verdict, headers)
-        return respond.accepted(verdict, headers)
+        return await self._alone("events", call, body, headers)
 
     async def pixel(self, request: web.Request) -> web.StreamResponse:
         """`GET /p.gif`: the same bytes and 200 whatever consent said."""
         call = call_of(request)
         limited = self._desk.limited(call, {})
         if limited is not None:
-            return _unkept_pixel(limited, "rate_limited")
+            return _failed("pixel", limited, "rate_limited")
+        return await self._alone("pixel", call, b"", {})
+
+    async def _alone(
+        self, door: Door, call: Call, body: bytes, headers: Mapping[str, str]
+    ) -> web.StreamResponse:
+        answer: asyncio.Future[web.StreamResponse]
+        answer = asyncio.get_running_loop().create_future()
+
+        def tell(response: web.StreamResponse) -> None:
+            # A handler that was cancelled does not wait any more.
+            if not answer.done():
+                answer.set_result(response)
+
+        self._judge([_Taken(door, call, body, headers, tell)])
+        return await answer
+
+    def _judge(self, waiting: Sequence["_Taken"]) -> None:
+        """Have requests judged and kept, as many at a time as are quicker together."""
+        for some in _parts(waiting):
+            self._doors.together(some)
+            for one in some:
+                try:
+                    self._settle(one)
+                except Exception as error:  # noqa: BLE001 - the outermost frame
+                    one.tell(self._desk.defect(error))
+
+    def _settle(self, one: "_Taken") -> None:
+        """Keep what stays of a request, and have it answered when that is safe."""
+        verdict = one.outcome
+        if isinstance(verdict, SiteRateError):
+            overrun = self._desk.overrun(verdict, one.headers)
+            one.tell(_failed(one.door, overrun, "rate_limited"))
+            return
+        if isinstance(verdict, ObjectionsError | SaltError | OSError):
+            one.tell(_failed(one.door, self._untaken(verdict, one.headers)))
+            return
+        if not isinstance(verdict, Verdict):
+            raise verdict or RuntimeError
+        taking = self._begin(verdict, one.call)
+        if taking.waits:
+            # Rare, and it may take a while.
+            task = asyncio.create_task(self._settle_later(one, verdict, taking))
+            self._later.add(task)
+            task.add_done_callback(self._later.discard)
+            return
+
+        def kept(problem: SpoolError | None) -> None:
+            self._repeats.end(taking.keys, durable=problem is None)
+            failure = None
+            if problem is not None:
+                failure = self._unkept(problem, len(taking.rows), one.headers)
+            self._answer(one, verdict, taking, failure)
+
         try:
-            verdict = self._doors.pixel(call)
-        except (ObjectionsError, SaltError, OSError) as error:
-            return _unkept_pixel(self._untaken(error, {}))
-        except SiteRateError as error:
-            return _unkept_pixel(self._desk.overrun(error, {}), "rate_limited")
-        failure = await self._keep(
-            call, verdict, {}, self._desk.settings.durability_pixel
-        )
-        if failure is not None:
-            return _unkept_pixel(failure)
-        headers = self._debug(call, verdict)
-        if verdict.bad:
-            headers[respond.ERROR_HEADER] = verdict.bad[0].code
-        return respond.pixel(headers)
+            self._spool.put(taking.rows, self._durability[one.door], kept)
+        except SpoolError as error:
+            kept(error)
+        except BaseException:
+            self._repeats.end(taking.keys, durable=False)
+            raise
+
+    async def _settle_later(
+        self, one: "_Taken", verdict: Verdict, taking: "_Taking"
+    ) -> None:
+        durability = self._durability[one.door]
+        try:
+            failure = await self._keep(one.call, taking, one.headers, durability)
+        except Exception as error:  # noqa: BLE001 - the outermost frame
+            one.tell(self._desk.defect(error))
+        else:
+            self._answer(one, verdict, taking, failure)
+
+    def _answer(
+        self,
+        one: "_Taken",
+        verdict: Verdict,
+        taking: "_Taking",
+        failure: web.Response | None,
+    ) -> None:
+        """Answer when the rows are safe, or when they cannot be made so."""
+        try:
+            if failure is not None:
+                response = _failed(one.door, failure)
+            else:
+                self._count(verdict, taking.fresh)
+                response = self._kept(one, verdict)
+        except Exception as error:  # noqa: BLE001 - the outermost frame
+            response = self._desk.defect(error)
+        one.tell(response)
+
+    def _kept(self, one: "_Taken", verdict: Verdict) -> web.StreamResponse:
+        """Return the answer to what is kept."""
+        headers = self._debug(one.call, verdict)
+        if one.door == "pixel":
+            if verdict.bad:
+                headers[respond.ERROR_HEADER] = verdict.bad[0].code
+            return respond.pixel(headers)
+        all_headers = {**one.headers, **headers} if headers else one.headers
+        if verdict.error is not None:
+            return respond.refused(verdict, all_headers)
+        return respond.accepted(verdict, all_headers)
 
     async def redirect(self, request: web.Request) -> web.Response:
         """`GET /r/<signed>`: count the click, then send the reader on."""
@@ -122,40 +250,37 @@ class Receiver:
         # reader goes on even when the click cannot be kept: a full disk is not the
         # reader's business.
         if self._desk.limited(call, {}) is None:
-            await self._keep(call, verdict, {}, self._desk.settings.durability_redirect)
+            taking = self._begin(verdict, call)
+            durability = self._desk.settings.durability_redirect
+            if await self._keep(call, taking, {}, durability) is None:
+                self._count(verdict, taking.fresh)
         return respond.redirect(verdict.target, self._debug(call, verdict))
 
     async def _keep(
         self,
         call: Call,
-        verdict: Verdict,
+        taking: "_Taking",
         headers: Mapping[str, str],
         durability: Durability,
     ) -> web.Response | None:
-        """Make the verdict's rows durable; return an answer only on failure."""
-        complaints = self._doors.complaints(verdict, call) if verdict.bad else []
-        # From here on every id that was begun is ended, or its repetitions wait.
-        fresh, repeated = self._begin(verdict)
-        rows = [one.row for one in fresh]
-        rows += complaints
+        """Make rows durable; return an answer only on failure."""
+        fresh, repeated = taking.fresh, taking.repeated
         durable = False
         try:
-            if any(one.treatment.purge for one in fresh):
+            if taking.purges:
                 await self._purge(fresh, call)
-            if rows:
-                await self._spool.append(rows, durability)
+            if taking.rows:
+                await self._spool.append(taking.rows, durability)
             durable = True
         except (ObjectionsError, OSError) as error:
             return self._undecided(error, headers)
         except SpoolError as error:
-            return self._unkept(error, len(rows), headers)
+            return self._unkept(error, len(taking.rows), headers)
         finally:
-            keys = [one.key for one in fresh if one.key]
-            self._repeats.end(keys, durable=durable)
+            self._repeats.end(taking.keys, durable=durable)
         if repeated and not all([await first for first in repeated]):
             failed = SpoolError("the first of a repeated event failed", full=False)
             return self._unkept(failed, len(repeated), headers)
-        self._count(verdict, fresh)
         return None
 
     async def _purge(self, results: Sequence[Result], call: Call) -> None:
@@ -174,17 +299,27 @@ class Receiver:
         ]
         await asyncio.to_thread(self._objections.append, entries)
 
-    def _begin(self, verdict: Verdict) -> tuple[list[Result], list[Awaitable[bool]]]:
-        """Part the new events from the repeated, whose first is waited for."""
-        fresh: list[Result] = []
-        repeated: list[Awaitable[bool]] = []
+    def _begin(self, verdict: Verdict, call: Call) -> "_Taking":
+        """
+        Part the new events from the repeated, whose first is waited for.
+
+        From here on every id that was begun is ended, or its repetitions wait.
+        """
+        complaints = self._doors.complaints(verdict, call) if verdict.bad else []
+        taking = _Taking()
         for one in verdict.good:
             first = self._repeats.begin(one.key) if one.key else None
-            if first is None:
-                fresh.append(one)
-            else:
-                repeated.append(first)
-        return fresh, repeated
+            if first is not None:
+                taking.repeated.append(first)
+                continue
+            taking.fresh.append(one)
+            taking.rows.append(one.row)
+            if one.key:
+                taking.keys.append(one.key)
+            if one.treatment.purge:
+                taking.purges = True
+        taking.rows += complaints
+        return taking
 
     def _unkept(
         self, error: SpoolError, events: int, headers: Mapping[str, str]
@@ -241,7 +376,57 @@ class Receiver:
         return {respond.DEBUG_HEADER: respond.debug_text(verdict)}
 
 
-def _unkept_pixel(failure: web.Response, code: str = "") -> web.StreamResponse:
+class _Taken(Arrival):
+    """An arrival, and how to answer it; its repr says nothing."""
+
+    __slots__ = ("door", "headers", "tell")
+
+    def __init__(
+        self,
+        door: Door,
+        call: Call,
+        body: bytes,
+        headers: Mapping[str, str],
+        tell: Callable[[web.StreamResponse], None],
+    ) -> None:
+        super().__init__(call, None if door == "pixel" else body)
+        self.door: Door = door
+        self.headers = headers
+        self.tell = tell
+
+
+class _Taking:
+    """What is taken of a verdict: rows, and the ids that are new with them."""
+
+    __slots__ = ("fresh", "keys", "purges", "repeated", "rows")
+
+    def __init__(self) -> None:
+        self.fresh: list[Result] = []
+        self.keys: list[str] = []
+        self.repeated: list[Awaitable[bool]] = []
+        self.rows: list[Row | CountRow] = []
+        self.purges = False
+
+    @property
+    def waits(self) -> bool:
+        """True when more than the disk is waited for."""
+        return self.purges or bool(self.repeated)
+
+
+def _parts(waiting: Sequence[_Taken]) -> Iterator[Sequence[_Taken]]:
+    """Yield requests, in order, as many as are judged together."""
+    begin = size = 0
+    for end, one in enumerate(waiting, 1):
+        size += len(one.body or b"")
+        if end - begin == _AT_A_TIME or size >= _BYTES_AT_A_TIME or end == len(waiting):
+            yield waiting[begin:end]
+            begin, size = end, 0
+
+
+def _failed(door: Door, failure: web.Response, code: str = "") -> web.StreamResponse:
+    """Return a refusal as the door says it: a picture is one in any case."""
+    if door != "pixel":
+        return failure
     headers = {"Retry-After": failure.headers["Retry-After"]}
     if code:
         headers[respond.ERROR_HEADER] = code

@@ -178,11 +178,16 @@ def _without_port(value: str) -> str:
 
 def _hops_from_right(headers: Headers, header: _ListHeader | None) -> list[str]:
     """Return who each hop says it was called by, the nearest hop first."""
+    values = headers.get(header or "x-forwarded-for", ())
     if header is None:
-        header = "x-forwarded-for" if "x-forwarded-for" in headers else "forwarded"
+        header = "x-forwarded-for" if values else "forwarded"
+        values = values or headers.get("forwarded", ())
+    if header == "x-forwarded-for" and len(values) == 1 and "," not in values[0]:
+        # Nearly always so: one proxy, and nobody else's word.
+        return list(values)
     # Splitting at every comma, quoted or not: an unclosed quote in a client's part
     # must not swallow the part a proxy added.
-    line = ",".join(headers.get(header, ()))
+    line = ",".join(values)
     hops = line.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:] if line else []
     hops.reverse()
     return hops if header == "x-forwarded-for" else [_for(hop) for hop in hops]

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -33,13 +33,13 @@ from schemas.settings import Durability
 __all__ = ["Limits", "Spool", "SpoolError"]
 
 
-class _Append(msgspec.Struct, frozen=True, gc=False):
-    """Some rows that were handed over, and who waits for them, if anybody."""
+class _Append(msgspec.Struct, gc=False):
+    """Some rows that were handed over, and whom to tell, while somebody is to be."""
 
     lines: list[Line]
     size: int
     durability: Durability
-    done: "asyncio.Future[None] | None"
+    done: "Callable[[SpoolError | None], None] | None"
 
 
 class Spool:
@@ -123,10 +123,41 @@ class Spool:
                 have been kept: a sender that repeats them repeats their ids.
 
         """
+        safe: asyncio.Future[None] = self._loop.create_future()
+
+        def done(problem: SpoolError | None) -> None:
+            # A caller that went away does not wait for its answer any more.
+            if safe.done():
+                return
+            if problem is None:
+                safe.set_result(None)
+            else:
+                safe.set_exception(problem)
+
+        self.put(rows, durability, done)
+        await safe
+
+    def put(
+        self,
+        rows: Sequence[Row | CountRow | ConsentRow],
+        durability: Durability,
+        done: Callable[[SpoolError | None], None],
+    ) -> None:
+        """
+        Call `done` when the rows are safe, with what went wrong if they are not.
+
+        It is called once, on the loop, at once where there is nothing to wait for;
+        and it must not raise. Arguments otherwise as of `append`.
+
+        Raises:
+            SpoolError: when they are refused; then `done` is not called.
+
+        """
         if self._closing or self._ended.done():
             message = "the spool is not running"
             raise SpoolError(message, full=False)
         if not rows:
+            done(None)
             return
         lines, size = [], 0
         for row in rows:
@@ -138,13 +169,13 @@ class Spool:
         if size > self._left:
             message = "the spool has reached its bound"
             raise SpoolError(message, full=True)
-        done = None if durability == "memory" else self._loop.create_future()
+        waits = durability != "memory"
         if not self._arrived:
             self._loop.call_soon(self._hand_over)
-        self._arrived.append(_Append(lines, size, durability, done))
+        self._arrived.append(_Append(lines, size, durability, done if waits else None))
         self._pending += size
-        if done is not None:
-            await done
+        if not waits:
+            done(None)
 
     @property
     def _left(self) -> int:
@@ -199,14 +230,14 @@ class Spool:
         """Tell each caller if its rows are safe."""
         for append in appends:
             self._pending -= append.size
-            # A caller that went away does not wait for its answer any more.
-            if append.done is None or append.done.done():
+            done, append.done = append.done, None
+            if done is None:
                 continue
-            tables = {line.table for line in append.lines} & problems.keys()
-            if tables:
-                append.done.set_exception(problems[tables.pop()])
-            else:
-                append.done.set_result(None)
+            problem = None
+            if problems:
+                tables = {line.table for line in append.lines} & problems.keys()
+                problem = problems[tables.pop()] if tables else None
+            done(problem)
 
     def _end(self, defect: BaseException | None) -> None:
         """Leave nobody waiting for a thread that is gone."""
@@ -214,9 +245,8 @@ class Spool:
         while not self._queue.empty():
             left += self._queue.get_nowait() or []
         for append in left:
-            if append.done is not None and not append.done.done():
-                message = "the spool stopped"
-                append.done.set_exception(SpoolError(message, full=False))
+            if append.done is not None:
+                append.done(SpoolError("the spool stopped", full=False))
         if defect is None:
             self._ended.set_result(None)
         else:

@@ -213,3 +213,40 @@ def test_networks_are_checked_when_made() -> None:
     """A mistyped network is an error and not an empty list."""
     with pytest.raises(ValueError, match="does not appear"):
         TrustedProxies.of(["10.0.0.0/33"])
+
+
+@given(
+    st.sampled_from(
+        [
+            "203.0.113.7",
+            "10.0.0.1",
+            "unknown",
+            "",
+            " 198.51.100.1 ",
+            "203.0.113.7:80",
+            "[2001:db8::1]:80",
+            "::ffff:203.0.113.7",
+            "64:ff9b::203.0.113.7",
+            '"203.0.113.7"',
+            '"x',
+        ]
+    ),
+    st.sampled_from([None, "x-forwarded-for"]),
+)
+def test_one_hop_is_read_as_the_end_of_a_list(
+    hop: str, header: ProxyHeader | None
+) -> None:
+    """One value takes a shorter way to what a list with one more proxy leads to."""
+    trusted = TrustedProxies.of(["10.0.0.0/8"], header)
+    one = behind("10.0.0.2", {"x-forwarded-for": [hop]}, trusted)
+    several = behind("10.0.0.2", {"x-forwarded-for": [hop, "10.0.0.3"]}, trusted)
+
+    assert one == several
+
+
+def test_forwarded_is_read_where_it_is_named() -> None:
+    """A visitor's own X-Forwarded-For is not believed of proxies that set the other."""
+    headers = {"x-forwarded-for": ["192.0.2.9"], "forwarded": ["for=203.0.113.7"]}
+    trusted = TrustedProxies.of(["10.0.0.0/8"], "forwarded")
+
+    assert behind("10.0.0.2", headers, trusted) == "203.0.113.7"

@@ -1,17 +1,25 @@
 """The doors' handlers: what is said while something behind them does not work."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+import uvloop
 from aiohttp import web
 
+from collector.call import Call
 from collector.desk import Desk
 from collector.folder import Folder
+from collector.limit import RateLimit
 from collector.links import Link, sign_link
-from collector.receive import Receiver
+from collector.listen import listening
+from collector.metrics import _NOTED
+from collector.protocol import Bounds
+from collector.receive import Receiver, _parts, _Taken
 from collector.runtime import Runtime, build
 from collector.sites import editing
 from pipeline.spool import Limits, Spool
@@ -92,3 +100,216 @@ async def test_too_large_is_said_before_it_is_sent(
     writer.close()
 
     assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+class Doors:
+    """The doors as the product serves them, and what is before and behind them."""
+
+    def __init__(self, runtime: Runtime, spool: Spool, port: int) -> None:
+        self.runtime = runtime
+        self.spool = spool
+        self._port = port
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, runtime: Runtime, max_bytes: int) -> AsyncIterator["Doors"]:
+        """Serve while the context lasts."""
+        limits = Limits(seal_bytes=1 << 20, seal_seconds=60, max_bytes=max_bytes)
+        folder, settings = runtime.folder, runtime.settings
+        async with Spool.running(folder.spool, runtime.headers, limits) as spool:
+            desk = Desk(settings, runtime.doors)
+            desk._limit = RateLimit(1, 1000)
+            receiver = Receiver(desk, runtime.doors, spool, runtime.objections)
+            app = web.Application()
+            app.add_routes(receiver.routes())
+            async with listening(
+                app,
+                "127.0.0.1:0",
+                bounds=Bounds.of(settings),
+                express=receiver.express,
+                unpacking=False,
+            ) as address:
+                yield cls(runtime, spool, int(address.rpartition(":")[2]))
+
+    async def ask(self, *requests: bytes) -> list[tuple[int, bytes]]:
+        """Send requests at once, each on a connection of its own."""
+        clients = [
+            await asyncio.open_connection("127.0.0.1", self._port) for _ in requests
+        ]
+        await asyncio.sleep(0.05)
+        for (_, writer), request in zip(clients, requests, strict=True):
+            writer.write(request)
+        answers = []
+        for reader, writer in clients:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+            length = int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+            answers.append((int(head[9:12]), await reader.readexactly(length)))
+            writer.close()
+        return answers
+
+    def rows(self) -> list[list[object]]:
+        """Return what lies in the spool."""
+        lines = [
+            line
+            for path in sorted((self.runtime.folder.spool / "open").glob("*.ndjson"))
+            for line in path.read_bytes().splitlines()[2:]
+        ]
+        return [orjson.loads(line) for line in lines]
+
+
+def post(**event: object) -> bytes:
+    """Return a whole `POST /e`."""
+    return posted(orjson.dumps({**EVENT, **event}))
+
+
+def posted(body: bytes) -> bytes:
+    """Return a whole `POST /e` of these bytes."""
+    head = b"POST /e HTTP/1.1\r\nHost: a\r\nOrigin: https://example.com\r\n"
+    return head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+PIXEL = (
+    b"GET /p.gif?site=%s&event=page_view&consent=statistics HTTP/1.1\r\nHost: a\r\n\r\n"
+)
+loops = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+
+
+@loops
+def test_each_of_many_gets_its_own_answer(runtime: Runtime, run: Make) -> None:
+    """Requests that come together are told apart, whatever is wrong with some."""
+    one = "018f4a3e-7b5c-7e1d-8f00-000000000001"
+    size = runtime.settings.max_body_bytes
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            answers = await doors.ask(
+                post(),
+                posted(b"{"),
+                post(event_id=one),
+                PIXEL % b"example.com",
+                post(site="nobody.example"),
+                posted(b"[" + post().partition(b"\r\n\r\n")[2] + b', {"a": 1}]'),
+                posted(b" " * size + b"{}"),
+                PIXEL % b"nobody.example",
+                post(event_id=one),
+                posted(b""),
+            )
+            again = await doors.ask(post(event_id=one))
+
+            assert [status for status, _ in answers] == [
+                202, 400, 202, 200, 400, 202, 413, 200, 202, 400
+            ]  # fmt: skip
+            assert [len(body) for status, body in answers if status == 200] == [43, 43]
+            assert again == [(202, b'{"accepted":1}')]
+            # Of the repeated one row, and the complaint of the batch.
+            names = [row for row in doors.rows() if "page_view" in row]
+            assert len(names) == 4
+
+    run(main())
+
+
+@loops
+def test_no_room_is_told_to_each(runtime: Runtime, run: Make) -> None:
+    """What finds no room is told so, and may come again: nothing of it was taken."""
+    one = "018f4a3e-7b5c-7e1d-8f00-000000000002"
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1) as doors:
+            first = await doors.ask(post(event_id=one), PIXEL % b"example.com")
+            doors.spool._writer.room._limits = Limits(1 << 20, 60, 1 << 24)
+            second = await doors.ask(post(event_id=one))
+
+            assert [status for status, _ in first] == [503, 503]
+            assert b"spool_full" in first[0][1]
+            assert second == [(202, b'{"accepted":1}')]
+            assert len(doors.rows()) == 1
+
+    run(main())
+
+
+@loops
+def test_a_defect_is_one_requests_own(
+    runtime: Runtime, run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody expected is a 500 for its request, and for no other."""
+    real = Receiver._debug
+
+    def broken(self: Receiver, call: Any, verdict: Any) -> dict[str, str]:
+        if call.method == "GET":
+            raise ZeroDivisionError
+        return real(self, call, verdict)
+
+    monkeypatch.setattr(Receiver, "_debug", broken)
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            answers = await doors.ask(post(), PIXEL % b"example.com", post())
+
+            assert [status for status, _ in answers] == [202, 500, 202]
+
+    _NOTED.clear()
+    run(main())
+    assert _NOTED["kastana_requests_total", "events", "202"] == 2
+    assert _NOTED["kastana_requests_total", "pixel", "500"] == 1
+
+
+@loops
+def test_unusable_sites_close_the_doors(runtime: Runtime, run: Make) -> None:
+    """Without a list of sites nothing is taken, on the quick way either."""
+    runtime.folder.sites.write_text("[x")
+    sites = build(runtime.settings, runtime.folder).doors.sites
+    runtime.doors.sites = sites
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            answers = await doors.ask(post(), PIXEL % b"example.com")
+
+            assert [status for status, _ in answers] == [503, 503]
+            assert all(b"sites_unusable" in body for _, body in answers)
+
+    run(main())
+
+
+@loops
+def test_a_childs_event_waits_for_its_purge(runtime: Runtime, run: Make) -> None:
+    """What has to go under a pseudonym is on record before the answer."""
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            event = {"visitor": "browser_0123456789", "consent": {"child": True}}
+            answers = await doors.ask(post(**event), post())
+
+            assert [status for status, _ in answers] == [202, 202]
+            assert runtime.folder.objections.stat().st_size > 0
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parts"),
+    [
+        ([], []),
+        ([10] * 70, [32, 32, 6]),
+        ([40_000] * 5, [2, 2, 1]),
+        ([10, 100_000, 10], [2, 1]),
+        ([None] * 33, [32, 1]),
+    ],
+    ids=["none", "many", "large", "huge", "pictures"],
+)
+def test_a_part_has_an_end(sizes: list[int | None], parts: list[int]) -> None:
+    """Not too many, and not too much, is judged before the first is answered."""
+    call = Call(headers=[], peer="", query="", received_ms=0)
+    waiting = [
+        _Taken(
+            "pixel" if size is None else "events",
+            call,
+            b"x" * (size or 0),
+            {},
+            lambda _: None,
+        )
+        for size in sizes
+    ]
+    found = list(_parts(waiting))
+
+    assert [len(part) for part in found] == parts
+    assert [one for part in found for one in part] == waiting
