@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import re2
 
+from pipeline.agents.device_lines import kind_of_line
 from pipeline.agents.device_models import Kind, normal_model
 from pipeline.referrer_lists import ListError, read_text
 
@@ -52,7 +53,9 @@ _GROUP = re.compile(r"\(([^()]*)\)")
 _SHORTEST = 4
 _PLAIN = re.compile(r"[A-Za-z0-9 _./+-]+")
 # What the lists call tablets and their makers telephones.
-_PHONES = frozenset(("HM NOTE 1W", "SUGAR ([A-Z][0-9]?(?: Pro)?)"))
+_PHONES = frozenset(
+    ("HM NOTE 1W", "SUGAR ([A-Z][0-9]?(?: Pro)?)", "9008[ADIJTUX]", "9001[DIX]")
+)
 
 # How many entries a list must and may have: one cut short is no whole list.
 _LEAST_MODELS, _MOST_MODELS = 5_000, 200_000
@@ -131,9 +134,11 @@ def _by_kind(lists: Mapping[Kind, list[str]]) -> str:
 
 
 def _add(kinds: dict[str, Kind], name: str, kind: Kind) -> None:
-    model = normal_model(name).lower()
-    if len(model) >= _SHORTEST:
-        kinds.setdefault(model, kind)
+    model = normal_model(name)
+    # which-browser calls a telephone what nobody has said to be anything else, and
+    # mobile-detect some telephones tablets: their makers' numbering knows better.
+    if len(model) >= _SHORTEST and {kind, kind_of_line(model)} != {"mobile", "tablet"}:
+        kinds.setdefault(model.lower(), kind)
 
 
 def _models(text: str) -> Iterator[tuple[str, Kind]]:
@@ -192,7 +197,9 @@ def _can_be_read(pattern: str) -> bool:
 
 
 def _locate(folder: Path, name: str) -> Path:
-    for path in (folder / name, *sorted(folder.glob(f"**/{name}"))):
+    # The package has an index of the same name further down.
+    found = sorted(folder.glob(f"**/{name}"), key=lambda path: (len(path.parts), path))
+    for path in found:
         if path.is_file():
             return path
     raise ListError("missing", f"{name} is not in {folder}")

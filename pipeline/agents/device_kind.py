@@ -24,17 +24,23 @@ DeviceType = Literal[
 ]
 
 _CONSOLE_WORDS = (
-    r"playstation|\bxbox\b|nintendo|steamdeck|\bouya\b|retroid|anbernic|razer edge"
+    r"playstation|\bxbox(?:\b|_)|nintendo|steamdeck|\bouya\b|retroid|anbernic"
+    # Anbernic's numbers.
+    r"|razer edge|\brg(?:35[0-9]|40[56]|50[356]|55[26])[a-z]?\b"
 )
 _WEARABLE_WORDS = (
     r"\bwatch ?os|(?:apple|pixel|galaxy) watch|\bsm-[rl][0-9]|wear ?os|oculusbrowser"
     r"|picobrowser|\bvr safari|mobile vr|ticwatch|\bpico neo|\blem[0-9]|\bleo-"
+    # Oppo's watches, Meta's headsets.
+    r"|\bow[0-9]{2}w[0-9]|\bquest (?:[23]s?|pro)\b"
 )
 _TV_WORDS = (
     r"smart-?_?tv|\btv\b|web0s|netcast|hbbtv|bravia|googletv|google_?tv|appletv|tvos"
     r"|crkey|roku|\b(?-i:AFT[A-Z]{1,12})[0-9]*\b|vidaa|viera|philipstv|\bhd?tv\b|\btivo"
     r"|nettv|opera tv|\bOMI/|ce-html|sonycebrowser|smarthub|maple ?20|brightsign|stbapp"
-    r"|ant ?galio|\bsraf/|espial|smartcast"
+    r"|ant ?galio|\bsraf/|espial|smartcast|\baquos-as|aquosbrowser|\bstb\)?$"
+    # Televisions name maker, model and network in brackets: "(Sony, KDL40, Wired)".
+    r"|, ?(?:wired|wireless)\)"
 )
 # Only in the name of an Android device: elsewhere the same words mean other things.
 _ANDROID_TV_WORDS = (
@@ -53,9 +59,22 @@ _TABLET_WORDS = (
     r"|\bmid[ _-]?[0-9]"
     r"|\btpc-|\btb[ -]?[0-9x]|\btb[ab]?[0-9]{4}|nexus (?:7|9|10)\b"
     r"|\bpmt[0-9]|\btz[0-9]{2,}|\bt[0-9]-[0-9]{3}|\bagassi|mediapad"
-    r"|\bxoom\b|optima "
+    r"|\bxoom\b|optima |pocketbook|\blg-v[0-9]{3}"
 )
 _PHONE_WORDS = r"\bmobile\b|ucweb|\badr [0-9]|;\s*adr\b"
+# What telephones had before they were small computers: WAP, Java and its profiles,
+# MediaTek's and Qualcomm's systems, Japan's networks; UC's own form of an iPhone.
+_OLD_PHONE_WORDS = (
+    r"up\.browser|\bmidp|\bmaui\b|\bmre/|wap[ _-]?browser|\bwap[12]?\.?0?/|\bobigo"
+    r"|\bbrew\b|\bmmp/|^kddi-|^docomo|^nokia|\bnokia[ a-z]?[0-9]|kaios|palmos"
+    r"|palmsource|^dv\(iph|\bwebos/[12]|\bj2me\b|\bcldc|symbian|series ?[46]0"
+    r"|netfront/[34]"
+)
+# Systems of computers that the parser does not call one.
+_DESKTOP_WORDS = (
+    r"\bx11; |windows (?:9|nt)|\bwin9[58]|power(?:%20|)(?:mac|book)|power%20macintosh"
+    r"|amiga|haiku|cygwin|openvms|\bpc; "
+)
 # Only a browser follows the convention; Dalvik names itself alike on everything.
 _BROWSER_WORDS = r"safari/|gecko/|presto/|opera"
 
@@ -68,6 +87,8 @@ _ANDROID_TV = compile_any([_ANDROID_TV_WORDS])
 _TABLET = compile_any([_TABLET_WORDS])
 _BROWSER = compile_any([_BROWSER_WORDS])
 _PHONE = compile_any([_PHONE_WORDS])
+_OLD_PHONE = compile_any([_OLD_PHONE_WORDS])
+_DESKTOP = compile_any([_DESKTOP_WORDS])
 
 
 def kind_of(agent: Any, mobile: str) -> DeviceType:  # noqa: ANN401 - has no types
@@ -83,7 +104,8 @@ def kind_of(agent: Any, mobile: str) -> DeviceType:  # noqa: ANN401 - has no typ
     encoded = text.encode()
     if _ANY.search(encoded):
         return _kind_by_word(encoded)
-    if mobile == "?1":
+    # Most telephones that are not Android's; nothing else begins so.
+    if mobile == "?1" or "(iPhone; CPU" in text:
         return "mobile"
     if "ndroid" in text or "Adr " in text or "Linux; U" in text:
         return _kind_of_android(text, encoded)
@@ -115,9 +137,16 @@ def _kind_of_others(agent: Any, encoded: bytes) -> DeviceType:  # noqa: ANN401
     # Windows 8 for ARM, where it was not Phone, was sold on tablets alone.
     if b"; ARM;" in encoded and b"Windows NT 6." in encoded:
         return "tablet"
-    if agent.is_pc:
-        return "desktop"
+    return "desktop" if agent.is_pc else _kind_of_the_rest(agent, encoded)
+
+
+def _kind_of_the_rest(agent: Any, encoded: bytes) -> DeviceType:  # noqa: ANN401
+    # Gecko says "(Mobile;" of telephones and "(Tablet;" of the others.
+    if b"(Mobile;" in encoded:
+        return "mobile"
     if agent.is_tablet or _TABLET.search(encoded):
         return "tablet"
     phone = agent.is_mobile or b"Mobile" in encoded or b"iPhone" in encoded
-    return "mobile" if phone else "unknown"
+    if phone or _OLD_PHONE.search(encoded):
+        return "mobile"
+    return "desktop" if _DESKTOP.search(encoded) else "unknown"

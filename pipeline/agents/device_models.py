@@ -19,7 +19,7 @@ MODELS_FILE = Path(__file__).parents[1] / "data" / "device_models.json"
 
 _MODEL = re.compile(
     r"(?:ndroid|adr)[ /-]?[0-9.]*[^;()]*; *"
-    r"(?:[a-z]{2,3}(?:[-_ ][a-z]{2,4}){0,2}; *)?"
+    r"(?:[a-z]{2,3}(?:[-_ ][a-z]{2,4}){0,2} *; *)?(?:harmonyos; *)?"
     r"([^;() ][^;()]{1,59}?) *(?: build|[;()]| applewebkit|$)",
     re.IGNORECASE,
 )

@@ -62,6 +62,8 @@ _PEOPLE = (
     r"|^iphone ?[0-9sx][0-9a-z]*$|googletv|^smarttv_"
     r"|^\[fban/|process/(?:tools|toolsmp|appbrand)"
     r"|googleweblight|^dv\(ip|webappmanager|vidaa"
+    # Telephones' own browsers, before Android.
+    r"|\bmidp-|\bmaui\b|wap[_ ]browser"
 )
 _HEADLESS = r"headless|phantomjs|slimerjs|zombie\.js|puppeteer|playwright|selenium"
 

@@ -60,13 +60,13 @@ BROWSERS: tuple[tuple[Source, float], ...] = (
 # a list of models asks what no agent says, one of visits what visitors have.
 AGREEMENT: tuple[tuple[Source, float, float, float], ...] = (
     (sources.VISITS, 0, 0.98, 0.97),
-    (sources.DEVICE_DETECTOR, 0.98, 0.98, 0.96),
+    (sources.DEVICE_DETECTOR, 0.98, 0.98, 0.97),
     (sources.UA_PARSER_JS, 0.98, 0.98, 0.97),
 )
 # How much of the devices a list names may be unknown here. Visitors may not be.
 UNKNOWN = {
     sources.VISITS: 0.001,
-    sources.DEVICE_DETECTOR: 0.025,
+    sources.DEVICE_DETECTOR: 0.02,
     sources.UA_PARSER_JS: 0.025,
 }
 _RECALL = 0.99

@@ -184,6 +184,24 @@ def test_device_class(user_agent: str, expected: tuple[str, ...]) -> None:
         ("Mozilla/5.0 (compatible; MSIE 10.0; Windows NT 6.2; ARM; Touch)", "tablet"),
         ("Mozilla/5.0 (Windows NT 10.0; Win64) Gecko/1 Firefox/120.0", "desktop"),
         ("iPhone13Pro", "mobile"),
+        # Words of a television, of its network; of a reader; of a console and a watch.
+        ("Opera/9.80 (Linux mips) Presto/2 MB95/3 (Hitachi, Si2157, wired)", "tv"),
+        ("Mozilla/5.0 (Linux like Android; de) PocketBook/630 Mobile", "tablet"),
+        (chrome("Linux; Android 12; LG-V530", "Chrome/9 Mobile Safari/1"), "tablet"),
+        (chrome("Linux; Android 12; RG405M", "Chrome/9 Mobile Safari/1"), "console"),
+        (chrome("Linux; Android 8.1.0; OW19W3", "Chrome/9 Mobile"), "wearable"),
+        # Gecko's word for telephones, whatever the model is called.
+        ("Mozilla/5.0 (Mobile; A_Pad_One; rv:48.0) Gecko/48.0 Firefox/48.0", "mobile"),
+        # Telephones before Android, and computers that are none of the usual ones.
+        ("KDDI-CA3H UP.Browser/6.2_7.2.7.1.K.5.214 (GUI) MMP/2.0", "mobile"),
+        ("DoCoMo/2.0 SH2101V", "mobile"),
+        ("dv(iPh12,1);pr(UCBrowser/11.3.5.1203);ov(15_2_1);ss(414x896)", "mobile"),
+        ("Mozilla/5.0 (X11; FreeBSD amd64; rv:25.0) Gecko/1 Firefox/25.0", "desktop"),
+        # A list calls 9008 a tablet and the tablet of Oysters a telephone.
+        (chrome("Linux; Android 7.0; 9008X", "Chrome/9 Mobile Safari/1"), "mobile"),
+        (chrome("Linux; Android 4; Oysters T72H 3G", "Chrome/9 Mobile"), "tablet"),
+        # Foldable, and so without "Mobile".
+        (chrome("Linux; Android 12; V2178A"), "mobile"),
     ],
 )
 def test_kind_of_device(user_agent: str, kind: str) -> None:
@@ -229,6 +247,8 @@ def test_robots(user_agent: str, kind: str) -> None:
         chrome("Linux; Android 8.1.0; Newsday_E1", "Chrome/84.0 Mobile Safari/537.36"),
         chrome("Linux; Android 11; DYON Google TV Build/RTK2", "Chrome/126.0 Safari/1"),
         chrome("Web0S; Linux/SmartTV", "Chrome/53.0 Safari/537.36 WebAppManager"),
+        "SonyEricssonW910i/R1FA Browser/NetFront/3.4 Profile/MIDP-2.1",
+        "Nokia MAUI_WAP_Browser/1.0",
         chrome("Linux; Android 9; X", "Chrome/68.0 Mobile SogouMobileBrowser/5.24"),
         "Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; chromeframe/15.0.874.121)",
         "Microsoft Office/16.0 (Microsoft Outlook 16.0.12026; Pro)",

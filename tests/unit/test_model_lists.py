@@ -30,7 +30,10 @@ exports.ANDROID_MODELS = {
     '9002[AWX]!': ['Alcatel', '[9002]', DeviceType.TABLET],
     'X\\-[0-9]+!': ['X', 'X', DeviceType.TELEVISION],
     'phone(?=x)!': ['P', 'P', DeviceType.TABLET],
-    'SUGAR ([A-Z][0-9]?(?: Pro)?)!': ['SUGAR', '$1', DeviceType.TABLET]
+    'SUGAR ([A-Z][0-9]?(?: Pro)?)!': ['SUGAR', '$1', DeviceType.TABLET],
+    'GT-I9200': ['Samsung', 'Mega', DeviceType.TABLET],
+    'Airis OnePad 725': ['Airis', 'OnePad 725'],
+    'QC77QPS': ['Q', 'QC77QPS', DeviceType.TABLET]
   },
   'Big screen': ['S', 'S', DeviceType.TELEVISION],
 };
@@ -56,12 +59,28 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_models_are_taken_over(folder: Path) -> None:
-    """Names and patterns by kind; what RE2 cannot read is left out."""
+    """
+    Names and patterns by kind; what RE2 cannot read is left out.
+
+    So is what a maker's own numbering calls a telephone and the list a tablet, or the
+    other way round; a number that tells a television does not undo what a list says.
+    """
+    index = folder / "data" / "indices" / "models-android.js"
+    index.parent.mkdir()
+    index.write_text("an index of the same name")
     found = take_models(folder)
 
     assert found.models == {
         "mobile": ["android", "xz-900"],
-        "tablet": ["a1-810", "cp-dx70", "m700", "m701", "tab-500", "tom's 7"],
+        "tablet": [
+            "a1-810",
+            "cp-dx70",
+            "m700",
+            "m701",
+            "qc77qps",
+            "tab-500",
+            "tom's 7",
+        ],
         "tv": ["big screen"],
     }
     assert found.patterns == {
@@ -168,6 +187,29 @@ def test_kind_of_model(model: str, kind: str) -> None:
         ("Latitude 7390", "desktop"),
         ("SM-F936B", "mobile"),
         ("Coolpad 7295", "mobile"),
+        ("POLAR K P55U51T2CSM", "tv"),
+        ("VMP-046-664", "tv"),
+        ("8K618-T", "tv"),
+        ("V400HJ6 shell", "tv"),
+        ("CITI 7507 4G CS7113PL", "tablet"),
+        ("VOX S505 3G VS5015PG", ""),
+        ("Nomi C070044", "tablet"),
+        ("2505DRP06G", "tablet"),
+        ("25053PC47G", "mobile"),
+        ("iPA2451", "tablet"),
+        ("MIDO", ""),
+        ("V2178A", "mobile"),
+        ("RMX3619", "mobile"),
+        ("PECM30", "mobile"),
+        ("FCP-AN10", "mobile"),
+        ("BAH3-AL00", "tablet"),
+        ("BTK-AL09", "tablet"),
+        ("M2105K81C", "tablet"),
+        ("M2011J18C", "mobile"),
+        ("ZTE 9030N", ""),
+        ("9030N", "mobile"),
+        ("NUC10i3FNH", "desktop"),
+        ("Turbox S3", "mobile"),
         ("PadFone X", "mobile"),
         ("PSP3502DUO", "mobile"),
         ("moto g power", ""),
