@@ -238,3 +238,9 @@ def test_signs_given_up() -> None:
 class _Broken:
     def Match(self, _text: bytes) -> None:  # noqa: N802 - RE2's name
         """Find nothing, as RE2 does when it has no memory."""
+
+
+@pytest.mark.parametrize("number", ["30569309025904", "3056 930902 5904"])
+def test_the_shortest_card(number: str) -> None:
+    """A text of no more digits than the shortest card has is looked at."""
+    assert redact(f"paid by {number}", LIMIT).text == "paid by [card]"
