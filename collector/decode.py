@@ -10,7 +10,7 @@ the field and never quotes what was in it.
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, get_args
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -19,6 +19,7 @@ import orjson
 
 from collector.unpack import UnpackError, unpack
 from pipeline.clock import MAX_AGE_MS, TimeError, occurred_ms, parse_time
+from pipeline.memo import remember
 from pipeline.signals.macros import is_absent
 from schemas.consent import State
 from schemas.event import EVENT_TYPES, AnyEvent, Event
@@ -52,6 +53,10 @@ CONSENT_KEYS = frozenset(
 )
 # What consent objects mostly say; none of it is a template.
 _STATES = frozenset({*get_args(State), "explicit", "implied", "own"})
+# Of a query, what most have and stands in the event under the same name.
+_PLAIN_KEYS = frozenset(
+    {"event", "event_id", "referrer", "site", "title", "url", "visitor"}
+)
 _CONSENT_WORDS = frozenset(
     {"preference", "statistics", "marketing", "precise_location"}
 )
@@ -298,19 +303,20 @@ def _pairs(query: str) -> dict[str, str]:
     if _BAD_PERCENT.search(query):
         message = "a % is not followed by two hexadecimal digits"
         raise DecodeError("bad_query", message)
+    try:
+        # Bytes that nobody percent-encoded come as lone surrogates.
+        query.encode()
+    except UnicodeError:
+        raise _not_utf8() from None
     pairs: dict[str, str] = {}
     for part in query.split("&"):
         if not part:
             continue
         key, _, value = part.partition("=")
         try:
-            key = unquote_plus(key, errors="strict")
-            text = unquote_plus(value, errors="strict")
-            # Bytes that nobody percent-encoded come as lone surrogates.
-            part.encode()
+            key, text = unquoted(key), unquoted(value)
         except UnicodeError:
-            message = "the query is not UTF-8"
-            raise DecodeError("bad_query", message) from None
+            raise _not_utf8() from None
         if key in pairs:
             shown = key if _PLAIN_NAME.match(key) else ""
             message = "a key is given twice"
@@ -319,8 +325,44 @@ def _pairs(query: str) -> dict[str, str]:
     return pairs
 
 
+def unquoted(text: str) -> str:
+    """
+    Return a part of a query without its percent-encoding, as `unquote_plus` does.
+
+    Python's own way goes through each escape in Python. As escapes of a string
+    literal the same bytes are read in C.
+
+    Args:
+        text: in which each % is followed by two hexadecimal digits.
+
+    Raises:
+        UnicodeError: when what was encoded is not UTF-8.
+
+    """
+    if "%" not in text:
+        return text.replace("+", " ")
+    if "\\" in text or not text.isascii():
+        return unquote_plus(text, errors="strict")
+    literal = text.replace("+", " ").replace("%", "\\x")
+    return literal.encode().decode("unicode_escape").encode("latin-1").decode()
+
+
+def _not_utf8() -> DecodeError:
+    return DecodeError("bad_query", "the query is not UTF-8")
+
+
 def _from_query(pairs: dict[str, str]) -> dict[str, Any]:
     item: dict[str, Any] = {"event": "email_open"}
+    rest: dict[str, str] = {}
+    for key, value in pairs.items():
+        into = item if key in _PLAIN_KEYS else rest
+        into[key] = value
+    return item | _nested(rest) if rest else item
+
+
+def _nested(pairs: dict[str, str]) -> dict[str, Any]:
+    """Return what in a query stands flat and in the event in an object, and times."""
+    item: dict[str, Any] = {}
     campaign: dict[str, str] = {}
     consent: dict[str, Any] = {}
     properties: dict[str, str] = {}
@@ -358,7 +400,7 @@ def _is_template(value: object) -> bool:
 def consent_pair(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON or text
     """Return what a flat parameter says, as fields of the consent object."""
     if key == "consent":
-        return _consent_words(value.split(","))
+        return dict(_granted(value))
     # Names of Google's and of OpenRTB's tags for what we call otherwise.
     if key in ("tfcd", "tfua"):
         return {"coppa": True} if value in ("1", 1) else {}
@@ -367,8 +409,10 @@ def consent_pair(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {key: value}
 
 
-def _consent_words(words: Iterable[str]) -> dict[str, bool]:
-    given = {word.strip() for word in words} - {"", "none", "essential"}
+@remember(512)
+def _granted(words: str) -> Mapping[str, bool]:
+    """Return what a list of categories grants, and that it refuses the others."""
+    given = {word.strip() for word in words.split(",")} - {"", "none", "essential"}
     for word in given - _CONSENT_WORDS:
         shown = word if _PLAIN_NAME.match(word) else "a word"
         message = f"{shown} is not a consent category"

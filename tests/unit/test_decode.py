@@ -4,19 +4,25 @@ import base64
 import functools
 import gzip
 import json
+import re
 import zlib
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_plus
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.decode import (
+    _STATES,
     Decoded,
     DecodeError,
     decode_body,
     decode_query,
+    unquoted,
 )
 from collector.unpack import unpack
+from pipeline.signals.macros import is_absent
 from schemas.consent import ConsentClaim
 from schemas.event import EmailOpen, PageView
 from schemas.outcome import Invalid
@@ -480,3 +486,28 @@ def test_an_account_is_not_in_a_url() -> None:
     assert isinstance(found, Invalid)
     assert (found.code, found.field) == ("unknown_field", "account")
     assert "jane" not in found.message
+
+
+@given(
+    st.text(max_size=30)
+    | st.lists(
+        st.sampled_from(["%41", "%c3%A9", "%2B", "%", "+", "\\", "\\x41", "é", "%ff"]),
+        max_size=6,
+    ).map("".join)
+)
+def test_unquoted(text: str) -> None:
+    """Percent-encoding is undone as the standard library does it, only sooner."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        return
+    try:
+        expected = unquote_plus(text, errors="strict")
+    except UnicodeError:
+        with pytest.raises(UnicodeError):
+            unquoted(text)
+    else:
+        assert unquoted(text) == expected
+
+
+def test_states_are_no_templates() -> None:
+    """What is not looked at for macros holds none."""
+    assert not any(map(is_absent, _STATES))
