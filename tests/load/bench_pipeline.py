@@ -4,9 +4,11 @@ cold ones, with none, and under a stream in which no agent, URL or address comes
 
     python -m tests.load.bench_pipeline [--geo FOLDER]
 
-Processor time of one thread, the best of several rounds, in microseconds. The first
-line is a fixed piece of work of a library (orjson reading 300 bytes): machines and
-hours differ, so quote ratios to it. On the machine of the research notes it is 0.70.
+Processor time of one thread, the best of several rounds, in microseconds. "Alone" is
+an event that comes by itself; "together" are 32 that came in one round of the loop and
+take each step together, as under load (`Processor.process_all`). The first line is a
+fixed piece of work of a library (orjson reading 300 bytes): machines and hours differ,
+so quote ratios to it. On the machine of the research notes it is 0.70.
 """
 
 import argparse
@@ -44,6 +46,8 @@ SITE = "example.com"
 _EVENTS = 200
 _ROUNDS = 9
 _FRESH_ROUNDS = 30
+# As many as `collector.receive` has judged at a time.
+_TOGETHER = 32
 _STREAM = 20_000
 # The layer counts, and finds nobody fast: a robot's event would cost less.
 _NO_LIMIT = 10_000_000
@@ -115,29 +119,46 @@ class Bench:
         _best(process, whole)
         for name, (function, calls) in self._steps(raws).items():
             print(f"  {name:32}{_best(function, calls):8.2f}")
-        print(f"  {'gate to row':32}{_best_fresh(process, self.site):8.2f}")
+        alone = _best_fresh(self._alone, self.site)
+        together = _best_fresh(self._together, self.site)
+        print(f"  {'gate to row, alone':32}{alone:8.2f}")
+        print(f"  {'gate to row, together':32}{together:8.2f}")
         rows = [(process(raw, self.site).row,) for raw in raws]
         print(f"  {'row to line':32}{_best(_line, rows):8.2f}")
 
     def cold(self) -> None:
         """Print what an event costs of which no cache knows anything."""
         print("\ncold: visitor, agent's version, address, page and referrer are new")
-        self._print_each(1_000_000, empty=False)
-        print("\nemptied: every cache is emptied before each event")
-        self._print_each(2_000_000, empty=True)
+        self._print_each(1_000_000, 1, empty=False)
+        self._print_each(3_000_000, _TOGETHER, empty=False)
+        print("\nemptied: every cache is emptied before")
+        self._print_each(2_000_000, 1, empty=True)
+        self._print_each(4_000_000, _TOGETHER, empty=True)
 
-    def _print_each(self, first: int, *, empty: bool) -> None:
+    def _print_each(self, first: int, number: int, *, empty: bool) -> None:
         taken = []
-        for number in range(_ROUNDS * _EVENTS):
-            raw = _raw(first + number)
+        for begin in range(first, first + _ROUNDS * _EVENTS, number):
+            raws = [_raw(begin + one) for one in range(number)]
             if empty:
                 forget_all()
-            begun = time.perf_counter()
-            self.processor.process(raw, self.site)
-            taken.append((time.perf_counter() - begun) * 1e6)
+            begun = time.thread_time()
+            self._together(raws, self.site)
+            taken.append((time.thread_time() - begun) / number * 1e6)
         taken.sort()
-        print(f"  {'gate to row, median':32}{taken[len(taken) // 2]:8.2f}")
-        print(f"  {'gate to row, lowest tenth':32}{taken[len(taken) // 10]:8.2f}")
+        how = "alone" if number == 1 else "together"
+        print(f"  {f'gate to row, {how}, median':32}{taken[len(taken) // 2]:8.2f}")
+        print(f"  {'  the lowest tenth':32}{taken[len(taken) // 10]:8.2f}")
+
+    def _alone(self, raws: Sequence[RawEvent], site: Site) -> None:
+        for raw in raws:
+            self.processor.process(raw, site)
+
+    def _together(self, raws: Sequence[RawEvent], site: Site) -> None:
+        for begin in range(0, len(raws), _TOGETHER):
+            some = [(raw, site, "") for raw in raws[begin : begin + _TOGETHER]]
+            for one in self.processor.process_all(some):
+                if isinstance(one, Exception):
+                    raise one
 
     def stream(self) -> None:
         """Print what a hostile stream leaves in memory."""
@@ -214,11 +235,12 @@ def _best(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> flo
     return min(_once(function, calls) for _ in range(_ROUNDS))
 
 
-def _best_fresh(process: Callable[..., Any], site: Site) -> float:
-    return min(
-        _once(process, [(_raw(number % 20), site) for number in range(_EVENTS)])
-        for _ in range(_FRESH_ROUNDS)
-    )
+def _best_fresh(take: Callable[[Sequence[RawEvent], Site], None], site: Site) -> float:
+    rounds = []
+    for _ in range(_FRESH_ROUNDS):
+        raws = [_raw(number % 20) for number in range(_EVENTS)]
+        rounds.append(_once(take, [(raws, site)]) / _EVENTS)
+    return min(rounds)
 
 
 def _once(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> float:
