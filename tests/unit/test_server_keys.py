@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ class Watcher:
         """Remember an event; answer with what no test here looks at."""
         self.seen.append(raw)
         return Invalid("internal", "not processed")
+
+    def process_all(self, asked: Iterable[tuple[RawEvent, Any, str]]) -> list[Invalid]:
+        """Do the same with many."""
+        return [self.process(*one) for one in asked]
 
 
 @pytest.fixture
