@@ -18,6 +18,7 @@ from collector.protocol import (
     QuietServer,
 )
 from collector.slow import impatient
+from collector.urls import forgetting
 
 # A connection that was refused a large body may send so long what nobody reads.
 _LINGERING_S = 5.0
@@ -87,6 +88,7 @@ async def _serving(
         async with contextlib.AsyncExitStack() as stack:
             if bounds is not None:
                 await stack.enter_async_context(impatient(server, bounds))
+                await stack.enter_async_context(forgetting())
             try:
                 yield runner
             finally:
