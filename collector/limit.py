@@ -17,7 +17,7 @@ from schemas.settings import Settings
 class RateLimit:
     """Token buckets by key."""
 
-    def __init__(self, rate: float, burst: float, size: int = 65_536) -> None:
+    def __init__(self, rate: float, burst: float, size: int = 16_384) -> None:
         """
         Set the limit.
 

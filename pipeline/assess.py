@@ -27,7 +27,7 @@ from schemas.policy import Policy
 from schemas.raw_event import RawEvent
 from schemas.site import Site
 
-_CACHED = 8192
+_CACHED = 4096
 _UNDECLARED = {False: Declared(), True: Declared(child_directed=True)}
 
 

@@ -17,7 +17,7 @@ from pipeline.memo import Memory
 from schemas.precision import Precision
 from schemas.raw_event import RawEvent
 
-_CACHED = 8192
+_CACHED = 4096
 # Where browsers say that they fetch ahead, and what they say: "prefetch;prerender",
 # "prefetch;anonymous-client-ip", and Safari's "preview".
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")

@@ -32,7 +32,7 @@ from schemas.precision import Precision
 
 _LOG = logging.getLogger("kastana.location")
 
-_CACHED = 16384
+_CACHED = 4096
 _V4_BYTES = 4
 # The smallest region of a country is far below the mean of its regions.
 _SPREAD = 5

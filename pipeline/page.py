@@ -12,7 +12,7 @@ from pipeline.referrer import Source, read_source
 from pipeline.url import CleanUrl, read_url
 from schemas.site import Site
 
-_CACHED = 8192
+_CACHED = 4096
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ class Robots:
         """
         self._rate = rate
         self._datacenters = datacenters
-        self._is_spams = remember(8192)(lambda url: is_spam(host_of(url)))
+        self._is_spams = remember(4096)(lambda url: is_spam(host_of(url)))
 
     def flags(
         self, raw: RawEvent, device: Device, network: Kind = ""

@@ -80,7 +80,7 @@ _READERS = (
 _BROWSERS = ("safari/", "chrome/", "firefox/", "crios/", "fxios/")
 
 
-@remember(8192)
+@remember(4096)
 def reader_of(user_agent: str) -> Reader:
     """
     Return who loads a mail's pictures under this agent; "" if that is not known here.

@@ -39,3 +39,16 @@ async def test_memory_is_bounded() -> None:
 
     assert repeats.begin("a") is None
     assert repeats.begin("c") is not None
+
+
+async def test_the_last_half_is_known_in_any_case() -> None:
+    """However many came before, none of the last is taken for new."""
+    repeats = Repeats(size=100)
+    for number in range(1000):
+        repeats.begin(f"{number}")
+        repeats.end([f"{number}"], durable=True)
+        known = [
+            repeats.begin(f"{one}") is not None
+            for one in range(max(0, number - 49), number + 1)
+        ]
+        assert all(known)
