@@ -78,18 +78,23 @@ class Whole:
         return "<Whole>"
 
     def answer(self, response: web.StreamResponse) -> None:
-        """Answer it, once; nobody is told when the client is gone."""
+        """
+        Answer it, once; nobody is told when the client is gone.
+
+        Never raises: who calls has others to answer, of the same group on the disk.
+        """
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.answered(response)
+            try:
+                connection.answered(response)
+            except Exception as error:  # noqa: BLE001 - as the library's own loop
+                connection.broken(error)
 
     def fail(self, error: Exception) -> None:
         """Close its connection, if it was not answered: there is a defect here."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.log_exception("Unhandled exception", exc_info=error)
-            connection.force_close()
-            connection.go_on()
+            connection.broken(error)
 
 
 # By method and path.
@@ -397,6 +402,12 @@ class Connection(web.RequestHandler):
                 # Who does not read its answers gets no more of them.
                 self._stalled = True
                 return
+        self.go_on()
+
+    def broken(self, error: Exception) -> None:
+        """Close after a defect of ours: the request that was taken has no answer."""
+        self.log_exception("Unhandled exception", exc_info=error)
+        self.force_close()
         self.go_on()
 
     def go_on(self) -> None:

@@ -373,6 +373,28 @@ def test_a_defect_closes_its_own(run: Run, caplog: pytest.LogCaptureFixture) -> 
 
 
 @loops
+def test_an_answer_that_cannot_be_written(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It closes its own connection, and whoever answers goes on with the others."""
+
+    async def main() -> None:
+        stage = Stage()
+        stage.door.holds = True
+        async with stage.open() as stage:
+            reader, _ = await stage.client(post(b"a"))
+            await stage.door.came.wait()
+            (one,) = stage.door.waiting
+            # Of the library's own kind, with a body that is yet to come.
+            one.answer(web.StreamResponse())
+
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+
+    run(main())
+    assert "Unhandled exception" in caplog.text
+
+
+@loops
 def test_answered_once(run: Run) -> None:
     """A second answer, or a failure after the answer, goes nowhere."""
 
