@@ -98,6 +98,18 @@ class Product:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(10)
 
+    def processes(self, role: str) -> list[int]:
+        """Return the running processes of a role: `serve`, `edge` or `keeper`."""
+        assert self.process is not None
+        found = []
+        for pid in [self.process.pid, *descendants(self.process.pid)]:
+            # Gone since it was listed.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                if role.encode() in words:
+                    found.append(pid)
+        return sorted(found)
+
     def run(self, *arguments: str, text: bytes = b"") -> subprocess.CompletedProcess:
         """Run a command of the product on this folder."""
         return subprocess.run(

@@ -23,7 +23,7 @@ import pytest
 from tests.canaries import ADDRESS, PEER, SITE, find_in
 from tests.canary_events import canary_events, headers
 from tests.canary_flight import request
-from tests.product import Product, descendants, free_ports, wait_until
+from tests.product import Product, free_ports, wait_until
 
 NAME = f"opt-out.{SITE}"
 
@@ -105,25 +105,11 @@ def product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Product
             product.kill()
 
 
-def processes(product: Product, role: str) -> list[int]:
-    """Return the ids of the product's processes of a role."""
-    assert product.process is not None
-    found = []
-    for pid in [product.process.pid, *descendants(product.process.pid)]:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if role.encode() in words:
-            found.append(pid)
-    return found
-
-
 def wait_replaced(product: Product, role: str, number: int, dead: int) -> None:
     """Wait until so many processes of a role run again, the dead one not among them."""
 
     def replaced() -> bool:
-        try:
-            running = processes(product, role)
-        except (FileNotFoundError, ProcessLookupError):
-            return False
+        running = product.processes(role)
         return len(running) == number and dead not in running
 
     wait_until(replaced, f"no new {role}", 40)
@@ -178,7 +164,7 @@ def test_crashes_and_full_buffers_leave_no_canary(product: Product) -> None:
     """Edges and keeper die of SIGSEGV and SIGABRT, then all is killed, then ended."""
     product.start(keeper_ready=False)
     for role, number in (("serve", 1), ("edge", 2), ("keeper", 1)):
-        running = processes(product, role)
+        running = product.processes(role)
         assert len(running) == number
         assert all([("0", "0")] == core_limit(pid) for pid in running)
     with Load(product) as load:
@@ -188,7 +174,7 @@ def test_crashes_and_full_buffers_leave_no_canary(product: Product) -> None:
             (signal.SIGABRT, "edge", 2),
             (signal.SIGSEGV, "keeper", 1),
         ):
-            dead = processes(product, role)[0]
+            dead = product.processes(role)[0]
             os.kill(dead, crash)
             wait_replaced(product, role, number, dead)
             load.more(3)

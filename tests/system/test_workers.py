@@ -51,17 +51,6 @@ def stored(product: Product) -> list[int]:
     return [int(row["n"]) for row in rows]
 
 
-def children(product: Product, role: str) -> list[int]:
-    """Return the processes of a role that the server started."""
-    assert product.process is not None
-    found = []
-    for pid in descendants(product.process.pid):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if role.encode() in words:
-            found.append(pid)
-    return sorted(found)
-
-
 class Sender(threading.Thread):
     """Sends numbered events until told to stop; notes every one that went wrong."""
 
@@ -97,7 +86,7 @@ class Sender(threading.Thread):
 
 def test_reload_under_load_loses_nothing(product: Product) -> None:
     """New edges take over without one refused connection, event or answer."""
-    before = children(product, "edge")
+    before = product.processes("edge")
     senders = [
         Sender(product, (number + 1) * 1_000_000, keep=number % 2 == 0)
         for number in range(4)
@@ -112,8 +101,8 @@ def test_reload_under_load_loses_nothing(product: Product) -> None:
     taken = sorted(number for sender in senders for number in sender.taken)
 
     assert b"reloaded\n" == done.stdout, done.stderr
-    assert 2 == len(children(product, "edge"))
-    assert set() == set(before) & set(children(product, "edge"))
+    assert 2 == len(product.processes("edge"))
+    assert set() == set(before) & set(product.processes("edge"))
     assert [] == [words for sender in senders for words in sender.wrong]
     assert len(taken) > 100
     assert taken == stored(product)
@@ -122,14 +111,14 @@ def test_reload_under_load_loses_nothing(product: Product) -> None:
 def test_bad_configuration_changes_nothing(product: Product) -> None:
     """What is wrong is said, and the old processes go on; killed, they come back."""
     config = Path(product.settings["config"])
-    before = children(product, "edge")
+    before = product.processes("edge")
     config.write_text("client_rate = 'many'\n")
     try:
         done = product.run("reload")
-        after = children(product, "edge")
+        after = product.processes("edge")
         os.kill(after[0], signal.SIGKILL)
         wait_until(
-            lambda: len(set(children(product, "edge")) - set(after)) == 1,
+            lambda: len(set(product.processes("edge")) - set(after)) == 1,
             "the edge did not come back",
             20,
         )
@@ -146,7 +135,7 @@ def test_bad_configuration_changes_nothing(product: Product) -> None:
 
 def test_dead_and_hung_edges_keep_nobody_waiting(product: Product) -> None:
     """With all edges dead a request waits and is answered; with one hung, at once."""
-    edges = children(product, "edge")
+    edges = product.processes("edge")
     lines = product.log.read_text().count("collecting on")
     for pid in edges:
         os.kill(pid, signal.SIGKILL)
@@ -156,7 +145,7 @@ def test_dead_and_hung_edges_keep_nobody_waiting(product: Product) -> None:
         "the edges did not come back",
         20,
     )
-    hung = children(product, "edge")[0]
+    hung = product.processes("edge")[0]
     os.kill(hung, signal.SIGSTOP)
     try:
         statuses = [product.post(event(number)).status for number in range(3, 13)]
@@ -164,7 +153,7 @@ def test_dead_and_hung_edges_keep_nobody_waiting(product: Product) -> None:
         os.kill(hung, signal.SIGCONT)
 
     assert 202 == status
-    assert set() == set(edges) & set(children(product, "edge"))
+    assert set() == set(edges) & set(product.processes("edge"))
     assert [202] * 10 == statuses
 
 

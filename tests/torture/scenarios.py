@@ -76,7 +76,9 @@ def kill_twice(stage: Stage, chance: random.Random) -> None:
     """The keeper dies, and again while it is cleaning up."""
     _soon(chance)
     stage.kill("keeper")
-    stage.until(lambda: stage.pids("keeper") != [], "no keeper is started again")
+    stage.until(
+        lambda: stage.product.processes("keeper") != [], "no keeper is started again"
+    )
     _soon(chance, 2)
     stage.kill("keeper")
 
@@ -127,19 +129,23 @@ def reload(stage: Stage, chance: random.Random) -> None:
 def stop_edge(stage: Stage, chance: random.Random) -> None:
     """An edge stands still for longer than clients wait, then goes on."""
     _soon(chance)
-    _stand_still(stage, [chance.choice(stage.pids("edge"))], ANSWER_S + 1)
+    _stand_still(stage, [chance.choice(stage.product.processes("edge"))], ANSWER_S + 1)
 
 
 def stop_keeper(stage: Stage, chance: random.Random) -> None:
     """The keeper stands still, then goes on."""
     _soon(chance)
-    _stand_still(stage, stage.pids("keeper"), chance.uniform(1, 3))
+    _stand_still(stage, stage.product.processes("keeper"), chance.uniform(1, 3))
 
 
 def stop_all(stage: Stage, chance: random.Random) -> None:
     """Everything stands still, as on a machine that was put to sleep."""
     _soon(chance)
-    _stand_still(stage, stage.pids("edge") + stage.pids("keeper"), ANSWER_S + 1)
+    _stand_still(
+        stage,
+        stage.product.processes("edge") + stage.product.processes("keeper"),
+        ANSWER_S + 1,
+    )
 
 
 def second_of_all(stage: Stage, chance: random.Random) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.product import Product, descendants, free_ports
+from tests.product import Product, free_ports
 from tests.torture.clock import Clock
 from tests.torture.disk import SmallDisk
 from tests.torture.journal import CHOICES, COUNTED, ROWS
@@ -172,18 +172,6 @@ class Stage:
         if code != 0:
             raise ViolationError(f"told to end it ended with {code}")
 
-    def pids(self, role: str) -> list[int]:
-        """Return the processes of a role, `edge` or `keeper`."""
-        assert self.product.process is not None
-        found = []
-        for pid in descendants(self.product.process.pid):
-            # Gone since it was listed.
-            with suppress(FileNotFoundError, ProcessLookupError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                if role.encode() in words:
-                    found.append(pid)
-        return sorted(found)
-
     def signal(self, pid: int, number: int) -> None:
         """Send a signal to one of the product's processes, if it still is there."""
         with suppress(ProcessLookupError):
@@ -191,7 +179,7 @@ class Stage:
 
     def kill(self, *roles: str, one: random.Random | None = None) -> None:
         """Kill all processes of some roles, or one of them by chance."""
-        pids = [pid for role in roles for pid in self.pids(role)]
+        pids = [pid for role in roles for pid in self.product.processes(role)]
         if one is not None and pids:
             pids = [one.choice(pids)]
         for pid in pids:
@@ -244,7 +232,7 @@ class Stage:
             self.start_store()
         if self.product.process is None or self.product.process.poll() is not None:
             self.start()
-        for pid in (*self.pids("edge"), *self.pids("keeper")):
+        for pid in (*self.product.processes("edge"), *self.product.processes("keeper")):
             self.signal(pid, signal.SIGCONT)
 
     def until(self, condition: Any, words: str, seconds: float = READY_S) -> None:
