@@ -36,6 +36,8 @@ Door = Literal["events", "pixel"]
 # other out of the processor's memory, and let the first one wait.
 _AT_A_TIME = 32
 _BYTES_AT_A_TIME = 65_536
+# How long they wait at most for a disk that is busy with those before them.
+_WAIT_S = 0.005
 
 _log = logging.getLogger("kastana.receive")
 
@@ -58,6 +60,9 @@ class Receiver:
             "pixel": settings.durability_pixel,
         }
         self._later: set[asyncio.Task[None]] = set()
+        self._waiting: list[_Taken] = []
+        self._due: asyncio.TimerHandle | None = None
+        spool.at_rest(self._judge_waiting)
         self._events = desk.guard("events", self.events)
         self._pixel = desk.guard("pixel", self.pixel)
 
@@ -80,8 +85,14 @@ class Receiver:
         ]
 
     def together(self, door: Door, asked: Sequence[Whole]) -> None:
-        """Answer requests that came in one round of the loop, now or when kept."""
-        waiting = []
+        """
+        Answer requests that came in one round of the loop, now or when kept.
+
+        While the disk is busy with others they wait for it and for more, which cost
+        less together: one alone takes twice the time, and the disk's turn comes no
+        sooner.
+        """
+        waiting = self._waiting
         for one in asked:
             tell = partial(self._tell, door, one)
             try:
@@ -94,7 +105,19 @@ class Receiver:
                 waiting.append(_Taken(door, one.call, one.body, headers, tell))
             else:
                 tell(refusal)
-        self._judge(waiting)
+        if not self._spool.busy or len(waiting) >= _AT_A_TIME:
+            self._judge_waiting()
+        elif waiting and self._due is None:
+            loop = asyncio.get_running_loop()
+            self._due = loop.call_later(_WAIT_S, self._judge_waiting)
+
+    def _judge_waiting(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._judge(waiting)
 
     def _refusal(
         self, door: Door, one: Whole, headers: Mapping[str, str]
@@ -153,7 +176,11 @@ class Receiver:
     def _judge(self, waiting: Sequence["_Taken"]) -> None:
         """Have requests judged and kept, as many at a time as are quicker together."""
         for some in _parts(waiting):
-            self._doors.together(some)
+            try:
+                self._doors.together(some)
+            except Exception as error:  # noqa: BLE001 - the outermost frame
+                for one in some:
+                    one.outcome = error
             for one in some:
                 try:
                     self._settle(one)

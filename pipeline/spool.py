@@ -56,6 +56,7 @@ class Spool:
         self._pending = 0
         self._ended = self._loop.create_future()
         self._closing = False
+        self._at_rest: Callable[[], None] | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -91,6 +92,15 @@ class Spool:
     def full(self) -> bool:
         """True when there is no room and appends are refused."""
         return self._left < 0
+
+    @property
+    def busy(self) -> bool:
+        """True while rows are on their way to what their class promises."""
+        return self._pending > 0
+
+    def at_rest(self, call: Callable[[], None]) -> None:
+        """Call something, on the loop, each time that it is busy no more."""
+        self._at_rest = call
 
     async def broken(self) -> None:
         """Return when the writer's thread has ended though nobody told it to."""
@@ -238,6 +248,8 @@ class Spool:
                 tables = {line.table for line in append.lines} & problems.keys()
                 problem = problems[tables.pop()] if tables else None
             done(problem)
+        if not self._pending and self._at_rest is not None:
+            self._at_rest()
 
     def _end(self, defect: BaseException | None) -> None:
         """Leave nobody waiting for a thread that is gone."""

@@ -157,6 +157,23 @@ def test_dead_and_hung_edges_keep_nobody_waiting(product: Product) -> None:
     assert [202] * 10 == statuses
 
 
+def test_keeper_gives_way(product: Product) -> None:
+    """
+    The keeper has a lower priority than the edges, with its threads.
+
+    But for one that the engine, where it may, lifts above all: it watches memory.
+    """
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    (keeper,) = product.processes("keeper")
+    threads = [int(one.name) for one in Path(f"/proc/{keeper}/task").iterdir()]
+    keepers = {os.getpriority(os.PRIO_PROCESS, one) for one in threads}
+    edges = {os.getpriority(os.PRIO_PROCESS, one) for one in product.processes("edge")}
+
+    assert len(threads) > 1
+    assert keepers - {-20} == {min(own + 10, 19)}
+    assert edges == {own}
+
+
 def test_site_has_its_own_rate(product: Product) -> None:
     """A site that sends too much gets 429; others do not, and its owner sees it."""
     batch = [event(number, "busy.example") for number in range(20)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
+from collector import receive
 from collector.call import Call
 from collector.desk import Desk
 from collector.folder import Folder
@@ -25,6 +26,7 @@ from collector.sites import editing
 from pipeline.spool import Limits, Spool
 from schemas.settings import Settings
 from schemas.site import make_site
+from tests.spool_disk import Disk, disk_under_spool
 
 EVENT = {
     "event": "page_view",
@@ -281,6 +283,145 @@ def test_a_childs_event_waits_for_its_purge(runtime: Runtime, run: Make) -> None
 
             assert [status for status, _ in answers] == [202, 202]
             assert runtime.folder.objections.stat().st_size > 0
+
+    run(main())
+
+
+class Judged:
+    """How many requests the doors judged at a time; `broken` doors judge none."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> None:
+        self.sizes: list[int] = []
+        self.broken = False
+        self._more = asyncio.Event()
+        self._real = runtime.doors.together
+        monkeypatch.setattr(runtime.doors, "together", self._together)
+
+    def _together(self, arrivals: Any) -> None:
+        self.sizes.append(len(arrivals))
+        self._more.set()
+        if self.broken:
+            raise ZeroDivisionError
+        self._real(arrivals)
+
+    async def number(self, number: int) -> None:
+        """Wait until so many were judged."""
+        while sum(self.sizes) < number:
+            self._more.clear()
+            await asyncio.wait_for(self._more.wait(), 10)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> Judged:
+    """See what the doors are asked."""
+    return Judged(monkeypatch, runtime)
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    """A disk that can wait and fail."""
+    with disk_under_spool() as disk:
+        yield disk
+
+
+@loops
+def test_waits_while_the_disk_is_busy(
+    runtime: Runtime,
+    judged: Judged,
+    disk: Disk,
+    run: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What comes while others are written is judged together when they are."""
+    monkeypatch.setattr(receive, "_WAIT_S", 60)
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            disk.gate.clear()
+            first = asyncio.create_task(doors.ask(post()))
+            await judged.number(1)
+            others = asyncio.create_task(doors.ask(post(), PIXEL % b"example.com"))
+            last = asyncio.create_task(doors.ask(post(), posted(b"{")))
+            await asyncio.sleep(0.3)
+            alone = list(judged.sizes)
+            disk.gate.set()
+            answers = [await first, await others, await last]
+
+            assert alone == [1]
+            assert judged.sizes == [1, 4]
+            assert [[status for status, _ in some] for some in answers] == [
+                [202], [202, 200], [202, 400]
+            ]  # fmt: skip
+            assert len(doors.rows()) == 4
+
+    run(main())
+
+
+@loops
+def test_many_do_not_wait_for_the_disk(
+    runtime: Runtime,
+    judged: Judged,
+    disk: Disk,
+    run: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As many as are quickest together are judged, whatever the disk does."""
+    monkeypatch.setattr(receive, "_WAIT_S", 60)
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            disk.gate.clear()
+            first = asyncio.create_task(doors.ask(post()))
+            await judged.number(1)
+            others = asyncio.create_task(doors.ask(*[post()] * 40))
+            await judged.number(33)
+            disk.gate.set()
+            answers = [*await first, *await others]
+
+            assert [status for status, _ in answers] == [202] * 41
+            assert sum(judged.sizes) == 41
+            assert len(doors.rows()) == 41
+
+    run(main())
+
+
+@loops
+def test_nobody_waits_long_for_a_disk_that_hangs(
+    runtime: Runtime, judged: Judged, disk: Disk, run: Make
+) -> None:
+    """Whoever is to be refused is told so while others wait for the disk."""
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            disk.gate.clear()
+            first = asyncio.create_task(doors.ask(post()))
+            await judged.number(1)
+            refused = await doors.ask(posted(b"{"))
+            waited = not first.done()
+            disk.gate.set()
+
+            assert waited
+            assert [status for status, _ in refused] == [400]
+            assert [status for status, _ in await first] == [202]
+
+    run(main())
+
+
+@loops
+def test_doors_with_a_defect_leave_nobody_waiting(
+    runtime: Runtime, judged: Judged, run: Make
+) -> None:
+    """A defect in front of all of a group is a 500 for each, and over with it."""
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            judged.broken = True
+            broken = await doors.ask(post(), post())
+            judged.broken = False
+            mended = await doors.ask(post())
+
+            assert [status for status, _ in broken] == [500, 500]
+            assert [status for status, _ in mended] == [202]
 
     run(main())
 

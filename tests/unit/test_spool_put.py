@@ -53,6 +53,38 @@ def test_told_when_it_is_there(tmp_path: Path, disk: Disk, run: Run) -> None:
 
 
 @loops
+def test_at_rest_when_nothing_is_on_its_way(
+    tmp_path: Path, disk: Disk, run: Run
+) -> None:
+    """Busy from the first row until the last is told of, whatever their class."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        async with Spool.running(tmp_path, headers(), LIMITS) as spool:
+            rest = asyncio.Event()
+
+            def at_rest() -> None:
+                seen.append(f"at rest {spool.busy}")
+                rest.set()
+
+            spool.at_rest(at_rest)
+            disk.gate.clear()
+            before = spool.busy
+            spool.put([row()], "fsync", lambda _: seen.append("fsync"))
+            await asyncio.to_thread(disk.waiting.wait, 10)
+            spool.put([row()], "memory", lambda _: seen.append("memory"))
+            spool.put([row()], "write", lambda _: seen.append("write"))
+            during = spool.busy
+            disk.gate.set()
+            await asyncio.wait_for(rest.wait(), 10)
+
+            assert (before, during) == (False, True)
+            assert seen == ["memory", "fsync", "write", "at rest False"]
+
+    run(main())
+
+
+@loops
 def test_at_once_where_nothing_is_waited_for(tmp_path: Path, run: Run) -> None:
     """Of the class `memory`, and without rows, the answer is there on return."""
     told: list[SpoolError | None] = []
