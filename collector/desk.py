@@ -7,6 +7,7 @@ expected is counted and logged by its type.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
@@ -27,6 +28,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _log = logging.getLogger("kastana.receive")
 _RETRY_AFTER_S = 5
+# What keeps everybody out is said this often, and not with every request.
+_SAY_EVERY_S = 60.0
 
 
 # What is of no site; and a reader goes on to a link's target even when the click
@@ -43,6 +46,8 @@ class Desk:
         self._largest = settings.max_body_bytes
         self._doors = doors
         self._limit = RateLimit(settings.client_rate, settings.client_burst)
+        # When each code was last in the log.
+        self._said: dict[str, float] = {}
 
     def cors(self, request: web.Request) -> Mapping[str, str]:
         """Return the CORS headers for the page that asks."""
@@ -128,9 +133,29 @@ class Desk:
         )
 
     def unkept(
-        self, code: str, words: str, *, events: int, headers: Mapping[str, str]
+        self,
+        code: str,
+        words: str,
+        *,
+        events: int,
+        headers: Mapping[str, str],
+        cause: str = "",
     ) -> web.Response:
-        """Answer that nothing was kept, and when to come again."""
+        """
+        Answer that nothing was kept, and when to come again; tell the operator.
+
+        Args:
+            code: of `schemas.outcome.INVALID`.
+            words: for the sender and the log.
+            events: how many were not kept.
+            headers: of the answer.
+            cause: for the log alone.
+
+        """
+        now = time.monotonic()
+        if now - self._said.get(code, -_SAY_EVERY_S) >= _SAY_EVERY_S:
+            self._said[code] = now
+            _log.error("answering 503 %s: %s", code, f"{words} {cause}".strip())
         count("kastana_event_reasons_total", code, by=events)
         return respond.error(
             Invalid(code, words), 503, {**headers, "Retry-After": str(_RETRY_AFTER_S)}

@@ -6,7 +6,6 @@ the rows durable, and only then answers.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
@@ -38,8 +37,6 @@ _AT_A_TIME = 32
 _BYTES_AT_A_TIME = 65_536
 # How long they wait at most for a disk that is busy with those before them.
 _WAIT_S = 0.005
-
-_log = logging.getLogger("kastana.receive")
 
 
 class Receiver:
@@ -365,7 +362,6 @@ class Receiver:
             return self._undecided(error, headers)
         # Of a disk the salt's file is the only one that is asked for before the spool.
         words = "the day's salt cannot be read now"
-        _log.error("%s: nothing is taken until that is mended", words)
         return self._desk.unkept("salt_unusable", words, events=1, headers=headers)
 
     def _undecided(
@@ -373,10 +369,12 @@ class Receiver:
     ) -> web.Response:
         """Answer while nobody can say who withdrew: then nothing is taken."""
         code = error.code if isinstance(error, ObjectionsError) else "unwritable"
-        _log.error("objections %s: nothing is taken until that is mended", code)
-        words = "withdrawals cannot be looked up now"
         return self._desk.unkept(
-            "objections_unusable", words, events=1, headers=headers
+            "objections_unusable",
+            "withdrawals cannot be looked up now",
+            events=1,
+            headers=headers,
+            cause=f"({code})",
         )
 
     def _count(self, verdict: Verdict, fresh: Sequence[Result] = ()) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -227,6 +228,33 @@ def test_no_room_is_told_to_each(runtime: Runtime, run: Make) -> None:
             assert len(doors.rows()) == 1
 
     run(main())
+
+
+async def test_what_keeps_everybody_out_is_said_once_a_minute(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator reads that nothing is kept, and why, and nothing of a visitor."""
+    now = [1000.0]
+    monkeypatch.setattr(
+        "collector.desk.time", SimpleNamespace(monotonic=lambda: now[0])
+    )
+    canary = "anna.karenina@canary.example"
+    asked = post(title=canary), PIXEL % b"example.com", post(visitor="canary_012345678")
+    async with Doors.open(runtime, 1) as doors:
+        await doors.ask(*asked)
+        now[0] += 59
+        await doors.ask(*asked)
+        once = list(caplog.messages)
+        now[0] += 1
+        await doors.ask(*asked)
+        twice = list(caplog.messages)
+        doors.spool._writer.room._limits = Limits(1 << 20, 60, 1 << 24)
+        now[0] += 60
+        await doors.ask(*asked)
+
+    assert ["answering 503 spool_full: the spool has reached its bound"] == once
+    assert once * 2 == twice == caplog.messages
+    assert "canary" not in caplog.text
 
 
 @loops
