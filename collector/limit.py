@@ -2,12 +2,13 @@
 Rate limits: token buckets by network or by site, in bounded memory.
 
 A key's bucket may go into debt: what is let in at once, such as a request with a
-hundred events, is let in whole and waited for afterwards. The least recently seen key
-is forgotten first, so a flood of new networks costs memory for at most `size` of them.
+hundred events, is let in whole and waited for afterwards. Of a key only its hash is
+kept (as in pipeline.memo), in two generations of which the older one is forgotten
+whole: a flood of new networks costs memory for at most `size` of them.
 """
 
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Sequence
 
 from collector.sites import Sites
@@ -24,13 +25,19 @@ class RateLimit:
         Args:
             rate: tokens that come back a second; 0 turns the limit off.
             burst: the most tokens a key can have.
-            size: how many keys are remembered.
+            size: how many keys are remembered, and the last half of them in any case.
 
         """
         self._rate = rate
         self._burst = burst
-        self._size = size
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._generation = max(size // 2, 1)
+        # When each key's bucket is full again. What is not in them is full.
+        self._young: dict[int, float] = {}
+        self._old: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        """Return how many keys are remembered."""
+        return len(self._young) + len(self._old)
 
     def wait_s(
         self, key: str, cost: int = 1, rate: float = 0, burst: float = 0
@@ -48,13 +55,15 @@ class RateLimit:
         rate, burst = rate or self._rate, burst or self._burst
         if rate == 0:
             return 0.0
-        now = time.monotonic()
-        tokens, since = self._buckets.pop(key, (burst, now))
-        tokens = min(burst, tokens + (now - since) * rate)
-        short = 1 - tokens
-        self._buckets[key] = (tokens if short > 0 else tokens - cost, now)
-        if len(self._buckets) > self._size:
-            self._buckets.popitem(last=False)
+        now, known, young = time.monotonic(), hash(key), self._young
+        full_at = max(young.get(known) or self._old.get(known, now), now)
+        short = 1 - burst + (full_at - now) * rate
+        if short <= 0:
+            full_at += cost / rate
+        if len(young) >= self._generation and known not in young:
+            self._old, young = young, {}
+            self._young = young
+        young[known] = full_at
         return max(0.0, short / rate)
 
 

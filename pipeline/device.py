@@ -101,7 +101,7 @@ def parse_device(user_agent: str, hints: ClientHints) -> Device:
     )
 
 
-@remember(4096)
+@remember(2048)
 def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
     # Header bytes that are no UTF-8 arrive as lone surrogates.
     encoded = user_agent.encode(errors="replace")

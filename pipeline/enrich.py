@@ -205,7 +205,7 @@ def _by_address(
     return location
 
 
-@remember(4096)
+@remember(2048)
 def _around(
     screen: str | None, viewport: str | None, language: str | None, zone: str | None
 ) -> _Around:

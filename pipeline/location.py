@@ -32,7 +32,9 @@ from schemas.precision import Precision
 
 _LOG = logging.getLogger("kastana.location")
 
-_CACHED = 4096
+# Callers are remembered with their places: this is for addresses that several agents
+# share, and for what truncation leaves of many.
+_CACHED = 1024
 _V4_BYTES = 4
 # The smallest region of a country is far below the mean of its regions.
 _SPREAD = 5

@@ -107,7 +107,7 @@ def redact(
     return _cut(text, _spans(text, kind, extra), max_length)
 
 
-@remember(4096)
+@remember(2048)
 def redact_readings(
     readings: tuple[str, ...], max_length: int, extra: Extra
 ) -> Redacted:
@@ -128,7 +128,7 @@ def redact_readings(
     return _cut(text, spans, max_length)
 
 
-remembered = remember(4096)(redact)
+remembered = remember(2048)(redact)
 
 
 def _storable(text: str) -> str:

@@ -84,7 +84,6 @@ def lists() -> Lists:
     return _SHELF.lists
 
 
-@remember(4096)
 def is_spam(host: str) -> bool:
     """Say if a host in lower case, or a domain it lies under, is a spammer's."""
     spam = _SHELF.lists.spam
@@ -145,7 +144,7 @@ def read_source(
 _NAMING_PEOPLE = frozenset({"email", "social"})
 
 
-@remember(4096)
+@remember(1024)
 def _source(
     domain: str, path: str, page_host: str, campaign: tuple[str, str] | None
 ) -> Source:

@@ -147,7 +147,7 @@ def clean_host(host: str, extra: Extra = NO_EXTRA) -> str:
     return found.text
 
 
-@remember(4096)
+@remember(2048)
 def read_url(
     url: str, extra: Extra, allowed: frozenset[str]
 ) -> tuple[CleanUrl, tuple[str, ...]]:
@@ -163,7 +163,7 @@ def read_url(
     return found, rules + read.rules
 
 
-@remember(4096)
+@remember(2048)
 def _clean_target(url: str, extra: Extra) -> tuple[str, str, _Rules]:
     url = _readable(url)
     scheme = _SCHEME.match(url)
@@ -178,7 +178,7 @@ def _clean_target(url: str, extra: Extra) -> tuple[str, str, _Rules]:
     return f"{name}:" if name in _NAMED_SCHEMES else "other:", "", ()
 
 
-@remember(4096)
+@remember(2048)
 def read_host(host: str, extra: Extra) -> Redacted:
     """Do what `clean_host` does, uncounted."""
     host = host.rstrip(".").lower()

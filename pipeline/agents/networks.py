@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import itertools
 import logging
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -56,7 +57,9 @@ class Networks:
         self.sources = tuple(sources)
         self.problem = problem
         known = list(ranges)
-        self._v4, self._v4_codes = _flatten(known, _BITS[AF_INET])
+        starts, self._v4_codes = _flatten(known, _BITS[AF_INET])
+        # A fifth of a list's room; an address of IPv6 does not fit.
+        self._v4 = array("L", starts)
         self._v6, self._v6_codes = _flatten(known, _BITS[AF_INET6])
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import re2
 
 # Enough for all states that texts have shown; when it is full RE2 starts afresh.
-_MAX_MEMORY = 16 << 20
+_MAX_MEMORY = 8 << 20
 
 
 class Signs:

