@@ -118,6 +118,13 @@ class Arrival:
         self.body = body
         self.outcome: Verdict | Exception | None = None
 
+    def forget(self) -> None:
+        """Let go of what is raw: the answer may wait for a disk."""
+        self.decoded = []
+        self.asked = []
+        if self.body is not None:
+            self.body = b""
+
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""
         return "<Arrival>"
@@ -192,6 +199,7 @@ class Doors:
         for arrival in arrivals:
             if arrival.outcome is None:
                 arrival.outcome = _outcome(arrival, results)
+            arrival.forget()
 
     def _decode(self, arrival: "Arrival") -> None:
         """Read the events, and take their tokens."""

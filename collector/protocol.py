@@ -61,8 +61,8 @@ class Whole:
     A request that is there with its body, and waits for its answer.
 
     Attributes:
-        call: the request.
-        body: as it stood on the wire.
+        call: the request; gone once it was taken.
+        body: as it stood on the wire; gone with it.
 
     """
 
@@ -76,6 +76,10 @@ class Whole:
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""
         return "<Whole>"
+
+    def taken(self) -> None:
+        """Let go of the request, which somebody else has now: only to be answered."""
+        del self.call, self.body
 
     def answer(self, response: web.StreamResponse) -> None:
         """

@@ -6,6 +6,7 @@ the rows durable, and only then answers.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
@@ -100,6 +101,7 @@ class Receiver:
                 continue
             if refusal is None:
                 waiting.append(_Taken(door, one.call, one.body, headers, tell))
+                one.taken()
             else:
                 tell(refusal)
         if not self._spool.busy or len(waiting) >= _AT_A_TIME:
@@ -197,30 +199,39 @@ class Receiver:
         if not isinstance(verdict, Verdict):
             raise verdict or RuntimeError
         taking = self._begin(verdict, one.call)
-        if taking.waits:
-            # Rare, and it may take a while.
-            task = asyncio.create_task(self._settle_later(one, verdict, taking))
-            self._later.add(task)
-            task.add_done_callback(self._later.discard)
-            return
-
-        def kept(problem: SpoolError | None) -> None:
-            self._repeats.end(taking.keys, durable=problem is None)
-            failure = None
-            if problem is not None:
-                failure = self._unkept(problem, len(taking.rows), one.headers)
-            self._answer(one, verdict, taking, failure)
-
         try:
-            self._spool.put(taking.rows, self._durability[one.door], kept)
-        except SpoolError as error:
-            kept(error)
+            answer = _Answer(
+                one, self._response(one, verdict), _counts(verdict, taking.fresh)
+            )
+            if taking.waits:
+                # Rare, and it may take a while.
+                task = asyncio.create_task(self._settle_later(one, taking, answer))
+                self._later.add(task)
+                task.add_done_callback(self._later.discard)
+                return
+            self._put(taking, answer)
         except BaseException:
             self._repeats.end(taking.keys, durable=False)
             raise
 
+    def _put(self, taking: "_Taking", answer: "_Answer") -> None:
+        """Hand rows over; until they are safe nothing but their answer is held."""
+        keys, number = taking.keys, len(taking.rows)
+
+        def kept(problem: SpoolError | None) -> None:
+            self._repeats.end(keys, durable=problem is None)
+            failure = None
+            if problem is not None:
+                failure = self._unkept(problem, number, answer.headers)
+            self._answer(answer, failure)
+
+        try:
+            self._spool.put(taking.rows, self._durability[answer.door], kept)
+        except SpoolError as error:
+            kept(error)
+
     async def _settle_later(
-        self, one: "_Taken", verdict: Verdict, taking: "_Taking"
+        self, one: "_Taken", taking: "_Taking", answer: "_Answer"
     ) -> None:
         durability = self._durability[one.door]
         try:
@@ -228,27 +239,22 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - the outermost frame
             one.tell(self._desk.defect(error))
         else:
-            self._answer(one, verdict, taking, failure)
+            self._answer(answer, failure)
 
-    def _answer(
-        self,
-        one: "_Taken",
-        verdict: Verdict,
-        taking: "_Taking",
-        failure: web.Response | None,
-    ) -> None:
+    def _answer(self, answer: "_Answer", failure: web.Response | None) -> None:
         """Answer when the rows are safe, or when they cannot be made so."""
         try:
             if failure is not None:
-                response = _failed(one.door, failure)
+                response = _failed(answer.door, failure)
             else:
-                self._count(verdict, taking.fresh)
-                response = self._kept(one, verdict)
+                response = answer.response
+                for name, label, by in answer.counts:
+                    tally(name, label, by=by)
         except Exception as error:  # noqa: BLE001 - the outermost frame
             response = self._desk.defect(error)
-        one.tell(response)
+        answer.tell(response)
 
-    def _kept(self, one: "_Taken", verdict: Verdict) -> web.StreamResponse:
+    def _response(self, one: "_Taken", verdict: Verdict) -> web.StreamResponse:
         """Return the answer to what is kept."""
         headers = self._debug(one.call, verdict)
         if one.door == "pixel":
@@ -268,7 +274,7 @@ class Receiver:
             signed = ""
         verdict = self._doors.redirect(call, signed)
         if verdict.error is not None:
-            self._count(verdict)
+            _count(verdict)
             return respond.error(verdict.error, verdict.status)
         # A scanner's HEAD is told from a click by the verdict on its event. And the
         # reader goes on even when the click cannot be kept: a full disk is not the
@@ -277,7 +283,7 @@ class Receiver:
             taking = self._begin(verdict, call)
             durability = self._desk.settings.durability_redirect
             if await self._keep(call, taking, {}, durability) is None:
-                self._count(verdict, taking.fresh)
+                _count(verdict, taking.fresh)
         return respond.redirect(verdict.target, self._debug(call, verdict))
 
     async def _keep(
@@ -377,19 +383,6 @@ class Receiver:
             cause=f"({code})",
         )
 
-    def _count(self, verdict: Verdict, fresh: Sequence[Result] = ()) -> None:
-        again = len(verdict.good) - len(fresh)
-        if again:
-            tally("kastana_event_reasons_total", "repeated", by=again)
-        for result in fresh:
-            tally("kastana_events_total", result.outcome)
-            for reason in result.reasons:
-                tally("kastana_event_reasons_total", reason)
-        bad = verdict.bad or ((verdict.error,) if verdict.error else ())
-        for invalid in bad:
-            tally("kastana_events_total", "invalid")
-            tally("kastana_event_reasons_total", invalid.code)
-
     def _debug(self, call: Call, verdict: Verdict) -> dict[str, str]:
         if call.header("x-kastana-debug") != "1":
             return {}
@@ -420,6 +413,24 @@ class _Taken(Arrival):
         self.tell = tell
 
 
+class _Answer:
+    """What is said, and counted, once the rows of a request are safe."""
+
+    __slots__ = ("counts", "door", "headers", "response", "tell")
+
+    def __init__(
+        self,
+        one: _Taken,
+        response: web.StreamResponse,
+        counts: "Sequence[tuple[str, str, int]]",
+    ) -> None:
+        self.tell = one.tell
+        self.door = one.door
+        self.headers = one.headers
+        self.response = response
+        self.counts = counts
+
+
 class _Taking:
     """What is taken of a verdict: rows, and the ids that are new with them."""
 
@@ -446,6 +457,30 @@ def _parts(waiting: Sequence[_Taken]) -> Iterator[Sequence[_Taken]]:
         if end - begin == _AT_A_TIME or size >= _BYTES_AT_A_TIME or end == len(waiting):
             yield waiting[begin:end]
             begin, size = end, 0
+
+
+def _counts(
+    verdict: Verdict, fresh: Sequence[Result]
+) -> Sequence[tuple[str, str, int]]:
+    """Return what is added to which counter, and under which label."""
+    found: Counter[tuple[str, str]] = Counter()
+    again = len(verdict.good) - len(fresh)
+    if again:
+        found["kastana_event_reasons_total", "repeated"] = again
+    for result in fresh:
+        found["kastana_events_total", result.outcome] += 1
+        for reason in result.reasons:
+            found["kastana_event_reasons_total", reason] += 1
+    bad = verdict.bad or ((verdict.error,) if verdict.error else ())
+    for invalid in bad:
+        found["kastana_events_total", "invalid"] += 1
+        found["kastana_event_reasons_total", invalid.code] += 1
+    return [(*key, by) for key, by in found.items()]
+
+
+def _count(verdict: Verdict, fresh: Sequence[Result] = ()) -> None:
+    for name, label, by in _counts(verdict, fresh):
+        tally(name, label, by=by)
 
 
 def _failed(door: Door, failure: web.Response, code: str = "") -> web.StreamResponse:

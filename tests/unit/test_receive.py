@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,9 @@ from aiohttp import web
 
 from collector import receive
 from collector.call import Call
+from collector.decode import Decoded
 from collector.desk import Desk
+from collector.doors import Arrival, Asked, Verdict
 from collector.folder import Folder
 from collector.limit import RateLimit
 from collector.links import Link, sign_link
@@ -25,6 +28,8 @@ from collector.receive import Receiver, _parts, _Taken
 from collector.runtime import Runtime, build
 from collector.sites import editing
 from pipeline.spool import Limits, Spool
+from schemas.event import PageView
+from schemas.raw_event import RawEvent
 from schemas.settings import Settings
 from schemas.site import make_site
 from tests.spool_disk import Disk, disk_under_spool
@@ -431,6 +436,37 @@ def test_nobody_waits_long_for_a_disk_that_hangs(
             assert waited
             assert [status for status, _ in refused] == [400]
             assert [status for status, _ in await first] == [202]
+
+    run(main())
+
+
+@loops
+def test_nothing_raw_waits_for_the_disk(
+    runtime: Runtime, judged: Judged, disk: Disk, run: Make
+) -> None:
+    """While rows are written no part of the process still has what was sent."""
+    page = "https://example.com/canary-page?email=anna%40canary.example"
+    bodies = post(url=page), post(url=page, visitor="canary_0123456789")
+    raw = (RawEvent, Call, Arrival, Decoded, Asked, Verdict, PageView)
+
+    def held() -> list[object]:
+        gc.collect()
+        return [one for one in gc.get_objects() if isinstance(one, raw)]
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            before = len(held())
+            disk.gate.clear()
+            asking = asyncio.create_task(doors.ask(*bodies, PIXEL % b"example.com"))
+            await judged.number(3)
+            await asyncio.to_thread(disk.waiting.wait, 10)
+            during = len(held())
+            waits = not asking.done()
+            disk.gate.set()
+
+            assert waits
+            assert during == before
+            assert [status for status, _ in await asking] == [202, 202, 200]
 
     run(main())
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.call import Call
-from collector.doors import Arrival, Doors, Verdict
+from collector.doors import Arrival, Asked, Doors, Verdict
 from collector.folder import Folder
 from collector.runtime import build
 from collector.sites import editing
@@ -16,7 +16,7 @@ from pipeline.process import Processor
 from pipeline.withdrawal.objections import ObjectionsError
 from schemas.settings import Settings
 from schemas.site import make_site
-from tests.builders import EVENT_ID, NOON_MS
+from tests.builders import EVENT_ID, NOON_MS, raw_event
 
 SITES = ("example.com", "example.org")
 PEERS = ("203.0.113.77", "198.51.100.7")
@@ -119,10 +119,11 @@ BROKEN = st.sampled_from([b"", b"{", b"[]", b"\x1f\x8b\x00", b"[1, 2]"]).map(
 @given(st.lists(st.one_of(POSTS, PICTURES, BROKEN), min_size=2, max_size=8))
 def test_as_if_each_had_come_alone(doors: Doors, arrivals: list[Arrival]) -> None:
     """Whoever else comes at the same time changes nothing."""
+    apart = [Arrival(one.call, one.body) for one in arrivals]
     doors.together(arrivals)
 
-    for arrival in arrivals:
-        assert told(doors, arrival) == alone(doors, arrival)
+    for arrival, other in zip(arrivals, apart, strict=True):
+        assert told(doors, arrival) == alone(doors, other)
 
 
 def test_a_failure_is_one_request_s(
@@ -143,6 +144,7 @@ def test_a_failure_is_one_request_s(
         posted(event(title=7)),
         posted(event(title="last")),
     ]
+    failing = arrivals[1].body or b""
     doors.together(arrivals)
 
     assert isinstance(arrivals[1].outcome, ObjectionsError)
@@ -150,7 +152,7 @@ def test_a_failure_is_one_request_s(
     assert [row.page_title for row in (*first[3], *last[3])] == ["first", "last"]
     assert refused[1].code == "wrong_type"
     with pytest.raises(ObjectionsError):
-        doors.events(arrivals[1].call, arrivals[1].body or b"")
+        doors.events(arrivals[1].call, failing)
 
 
 def test_a_defect_while_reading_is_one_request_s(
@@ -172,13 +174,23 @@ def test_a_defect_while_reading_is_one_request_s(
     assert told(doors, arrivals[1])[0] == 202
 
 
-def test_silent(doors: Doors) -> None:
+def test_silent() -> None:
     """What waits to be judged says nothing of itself."""
     arrival = posted(event())
-    doors.together([arrival])
+    asked = Asked(make_site(SITES[0], {}), raw_event())
 
     assert repr(arrival) == "<Arrival>"
-    assert repr(arrival.asked) == "[<Asked>]"
+    assert repr([asked]) == "[<Asked>]"
+
+
+def test_what_was_judged_holds_nothing_raw(doors: Doors) -> None:
+    """Of a request what it said is gone with its judgement, good or bad."""
+    arrivals = [posted(event()), posted(body=b"{"), picture(f"site={SITES[0]}")]
+    doors.together(arrivals)
+
+    assert [(one.body, one.decoded, one.asked) for one in arrivals] == [
+        (b"", [], []), (b"", [], []), (None, [], [])
+    ]  # fmt: skip
 
 
 def test_the_path_is_walked_step_by_step(
