@@ -46,8 +46,8 @@ class Desk:
         self._largest = settings.max_body_bytes
         self._doors = doors
         self._limit = RateLimit(settings.client_rate, settings.client_burst)
-        # When each code was last in the log.
-        self._said: dict[str, float] = {}
+        # When each code, with its cause, was last in the log.
+        self._said: dict[tuple[str, str], float] = {}
 
     def cors(self, request: web.Request) -> Mapping[str, str]:
         """Return the CORS headers for the page that asks."""
@@ -152,10 +152,10 @@ class Desk:
             cause: for the log alone.
 
         """
-        now = time.monotonic()
-        if now - self._said.get(code, -_SAY_EVERY_S) >= _SAY_EVERY_S:
-            self._said[code] = now
-            _log.error("answering 503 %s: %s", code, f"{words} {cause}".strip())
+        now, what = time.monotonic(), (code, cause)
+        if now - self._said.get(what, -_SAY_EVERY_S) >= _SAY_EVERY_S:
+            self._said[what] = now
+            _log.error("nothing is kept, %s: %s", code, f"{words} {cause}".strip())
         count("kastana_event_reasons_total", code, by=events)
         return respond.error(
             Invalid(code, words), 503, {**headers, "Retry-After": str(_RETRY_AFTER_S)}

@@ -4,7 +4,8 @@ Rate limits: token buckets by network or by site, in bounded memory.
 A key's bucket may go into debt: what is let in at once, such as a request with a
 hundred events, is let in whole and waited for afterwards. Of a key only its hash is
 kept (as in pipeline.memo), in two generations of which the older one is forgotten
-whole: a flood of new networks costs memory for at most `size` of them.
+whole: a flood of new networks costs memory for at most `size` of them. What is kept is
+when a bucket is full again: a key whose rate is changed still waits as long as before.
 """
 
 import time

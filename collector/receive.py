@@ -88,7 +88,7 @@ class Receiver:
 
         While the disk is busy with others they wait for it and for more, which cost
         less together: one alone takes twice the time, and the disk's turn comes no
-        sooner.
+        sooner. Who need not wait for a disk does not.
         """
         waiting = self._waiting
         for one in asked:
@@ -104,7 +104,8 @@ class Receiver:
                 one.taken()
             else:
                 tell(refusal)
-        if not self._spool.busy or len(waiting) >= _AT_A_TIME:
+        waits = self._spool.busy and self._durability[door] != "memory"
+        if not waits or len(waiting) >= _AT_A_TIME:
             self._judge_waiting()
         elif waiting and self._due is None:
             loop = asyncio.get_running_loop()
@@ -188,7 +189,8 @@ class Receiver:
 
     def _settle(self, one: "_Taken") -> None:
         """Keep what stays of a request, and have it answered when that is safe."""
-        verdict = one.outcome
+        # An error holds the frames that it came through, and they hold all requests.
+        verdict, one.outcome = one.outcome, None
         if isinstance(verdict, SiteRateError):
             overrun = self._desk.overrun(verdict, one.headers)
             one.tell(_failed(one.door, overrun, "rate_limited"))
@@ -197,7 +199,8 @@ class Receiver:
             one.tell(_failed(one.door, self._untaken(verdict, one.headers)))
             return
         if not isinstance(verdict, Verdict):
-            raise verdict or RuntimeError
+            one.tell(self._desk.defect(verdict or RuntimeError()))
+            return
         taking = self._begin(verdict, one.call)
         try:
             answer = _Answer(
@@ -222,7 +225,10 @@ class Receiver:
             self._repeats.end(keys, durable=problem is None)
             failure = None
             if problem is not None:
-                failure = self._unkept(problem, number, answer.headers)
+                try:
+                    failure = self._unkept(problem, number, answer.headers)
+                except Exception as error:  # noqa: BLE001 - the outermost frame
+                    failure = self._desk.defect(error)
             self._answer(answer, failure)
 
         try:

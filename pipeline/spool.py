@@ -54,6 +54,8 @@ class Spool:
         self._queue: queue.SimpleQueue[list[_Append] | None] = queue.SimpleQueue()
         self._group: list[_Append] = []
         self._pending = 0
+        # Appends that the thread has, and was not yet told of.
+        self._under_way = 0
         self._ended = self._loop.create_future()
         self._closing = False
         self._at_rest: Callable[[], None] | None = None
@@ -95,8 +97,8 @@ class Spool:
 
     @property
     def busy(self) -> bool:
-        """True while rows are on their way to what their class promises."""
-        return self._pending > 0
+        """True while the thread is at work: what comes now is another group."""
+        return self._under_way > 0
 
     def at_rest(self, call: Callable[[], None]) -> None:
         """Call something, on the loop, each time that it is busy no more."""
@@ -193,6 +195,7 @@ class Spool:
 
     def _hand_over(self) -> None:
         if self._arrived:
+            self._under_way += len(self._arrived)
             self._queue.put(self._arrived)
             self._arrived = []
 
@@ -248,7 +251,8 @@ class Spool:
                 tables = {line.table for line in append.lines} & problems.keys()
                 problem = problems[tables.pop()] if tables else None
             done(problem)
-        if not self._pending and self._at_rest is not None:
+        self._under_way -= len(appends)
+        if not self._under_way and self._at_rest is not None:
             self._at_rest()
 
     def _end(self, defect: BaseException | None) -> None:

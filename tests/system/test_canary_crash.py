@@ -194,7 +194,7 @@ def test_crashes_and_full_buffers_leave_no_canary(product: Product) -> None:
         load.more(5)
         wait_until(lambda: 503 in load.refused, "the spool is never full", 30)
         (product.data / "objections").write_bytes(b"not a list of withdrawals\n")
-        unusable = "answering 503 objections_unusable"
+        unusable = "nothing is kept, objections_unusable"
         wait_until(lambda: unusable in product.log.read_text(), "it is usable", 10)
         code = end_with_full_buffers(product)
 

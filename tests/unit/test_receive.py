@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 import uvloop
@@ -257,7 +258,7 @@ async def test_what_keeps_everybody_out_is_said_once_a_minute(
         now[0] += 60
         await doors.ask(*asked)
 
-    assert ["answering 503 spool_full: the spool has reached its bound"] == once
+    assert ["nothing is kept, spool_full: the spool has reached its bound"] == once
     assert once * 2 == twice == caplog.messages
     assert "canary" not in caplog.text
 
@@ -387,6 +388,81 @@ def test_waits_while_the_disk_is_busy(
             ]  # fmt: skip
             assert len(doors.rows()) == 4
 
+    run(main())
+
+
+@loops
+def test_doors_of_one_round_go_together(
+    runtime: Runtime, judged: Judged, run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes at once is one group on a disk at rest, whichever the door."""
+    monkeypatch.setattr(receive, "_WAIT_S", 60)
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            answers = await doors.ask(post(), PIXEL % b"example.com")
+
+            assert [status for status, _ in answers] == [202, 200]
+            assert judged.sizes == [1, 1]
+            assert doors.spool.done.syncs == 1
+
+    run(main())
+
+
+@loops
+def test_no_disk_is_waited_for_in_vain(
+    runtime: Runtime,
+    judged: Judged,
+    disk: Disk,
+    run: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A door that keeps in memory does not wait for a disk that others wait for."""
+    monkeypatch.setattr(receive, "_WAIT_S", 60)
+    settings = msgspec.structs.replace(runtime.settings, durability_pixel="memory")
+    runtime = msgspec.structs.replace(runtime, settings=settings)
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            disk.gate.clear()
+            first = asyncio.create_task(doors.ask(post()))
+            await judged.number(1)
+            await asyncio.to_thread(disk.waiting.wait, 10)
+            pixel = await doors.ask(PIXEL % b"example.com")
+            waited = not first.done()
+            disk.gate.set()
+
+            assert waited
+            assert [status for status, _ in pixel] == [200]
+            assert [status for status, _ in await first] == [202]
+
+    run(main())
+
+
+@loops
+def test_an_error_holds_nobodys_request(runtime: Runtime, run: Make) -> None:
+    """What some are refused for does not keep what others of the group sent."""
+    with editing(runtime.folder.sites) as sites:
+        sites["busy.example"] = make_site(
+            "busy.example", {"rate": 0.001, "burst": 1, "origins": ["*"]}
+        )
+    runtime = build(runtime.settings, runtime.folder)
+    events = [post(), *[post(site="busy.example")] * 3, post()]
+
+    async def main() -> None:
+        async with Doors.open(runtime, 1 << 24) as doors:
+            before = [one for one in gc.get_objects() if type(one) is Call]
+            gc.disable()
+            try:
+                answers = await doors.ask(*events)
+                after = [one for one in gc.get_objects() if type(one) is Call]
+            finally:
+                gc.enable()
+
+            assert [status for status, _ in answers] == [202, 202, 429, 429, 202]
+            assert len(after) == len(before)
+
+    gc.collect()
     run(main())
 
 
