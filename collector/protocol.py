@@ -263,6 +263,7 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
+        "_early",
         "_ends",
         "_held",
         "_peer",
@@ -288,6 +289,8 @@ class Connection(web.RequestHandler):
         self._stalled = False
         self._version = HttpVersion11
         self._ends = False
+        # What came while the library's task neither waited nor had anything to do.
+        self._early: list[tuple[Any, StreamReader]] = []
         self.head = 0
         self.body = 0
         self.last = server.draining
@@ -336,6 +339,7 @@ class Connection(web.RequestHandler):
             super().data_received(data)
             if waiter is None:
                 self.body += len(data)
+                self._hold_back()
             else:
                 self.head = 0
             return
@@ -352,6 +356,31 @@ class Connection(web.RequestHandler):
         if self.head > _LARGEST_HEAD:
             count("kastana_connections_cut_total", "large_head")
             self.refuse(_LARGE)
+
+    def _hold_back(self) -> None:
+        """
+        Keep requests from the library's task while it is between two, or not begun.
+
+        It takes a round of the loop after each answer, and after a connection was made,
+        until it waits. A client that is quick enough would find it like that each time,
+        and never be answered the quick way.
+        """
+        if self._messages and self._server.express and not self._request_in_progress:
+            if not self._early:
+                # Behind whatever takes the task on to where it waits.
+                self._loop.call_soon(self._bring_forward)
+            self._early.extend(self._messages)
+            self._messages.clear()
+
+    def _bring_forward(self) -> None:
+        """Answer what was held back; or leave it to the task, which has one to do."""
+        self._messages.extend(self._early)
+        self._early.clear()
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        if not self._take(waiter):
+            waiter.set_result(None)
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - as inherited
         """Read on, if reading was paused: the library parses nothing anew otherwise."""

@@ -155,6 +155,99 @@ def test_pipelined_requests_keep_their_order(run: Run) -> None:
     run(main())
 
 
+class Wire(asyncio.Transport):
+    """A client so near that what it sends next is there as soon as it is answered."""
+
+    def __init__(self, one: Connection, sends: Sequence[bytes]) -> None:
+        super().__init__()
+        self.answers: list[bytes] = []
+        self.done = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._one = one
+        self._sends = list(sends)
+
+    def send(self) -> None:
+        """Send the next request."""
+        self._loop.call_soon(self._one.data_received, self._sends.pop(0))
+
+    def write(self, data: object) -> None:
+        """Take an answer."""
+        self.answers.append(bytes(data))  # type: ignore[call-overload]
+        if self._sends:
+            self.send()
+        else:
+            self.done.set()
+
+    def writelines(self, list_of_data: Any) -> None:
+        """Take an answer in pieces."""
+        self.write(b"".join(list_of_data))
+
+    def is_closing(self) -> bool:
+        """Say that it stays."""
+        return False
+
+    def close(self) -> None:
+        """Go."""
+
+
+@loops
+@pytest.mark.parametrize("early", [False, True])
+def test_a_near_client_is_quick_as_well(run: Run, *, early: bool) -> None:
+    """
+    Whoever was answered by the library is quick again, with its very next request.
+
+    The library takes a round of the loop from an answer until it waits, and from a
+    connection until it does: a request that came then left all after it slow as well.
+    """
+    sends = [OTHER, post(b"a"), OTHER, post(b"b") + post(b"c"), post(b"d")]
+    expected = [b"other", b"a", b"other", b"b", b"c", b"d"]
+    if early:
+        sends, expected = sends[1:], expected[1:]
+
+    async def main() -> None:
+        door = Door()
+        express = {("POST", "/e"): Way(door.together, door.coming)}
+        server = protocol.QuietServer(web.Server(_other), express=express)  # type: ignore[arg-type]
+        one = server()
+        assert isinstance(one, Connection)
+        wire = Wire(one, sends)
+        one.connection_made(wire)
+        if not early:
+            await asyncio.sleep(0.01)
+        wire.send()
+        await asyncio.wait_for(wire.done.wait(), 5)
+        one.connection_lost(None)
+        await asyncio.sleep(0)
+
+        assert [
+            answer.rpartition(b"\r\n\r\n")[2] for answer in wire.answers
+        ] == expected
+        assert door.groups == [[body] for body in expected if body != b"other"]
+
+    run(main())
+
+
+@loops
+def test_what_comes_with_the_end(run: Run) -> None:
+    """A request that a client sent before it went away is let go with it."""
+
+    async def main() -> None:
+        door = Door()
+        express = {("POST", "/e"): Way(door.together, door.coming)}
+        server = protocol.QuietServer(web.Server(_other), express=express)  # type: ignore[arg-type]
+        before = len(asyncio.all_tasks())
+        one = server()
+        one.connection_made(Wire(one, []))  # type: ignore[arg-type]
+        one.data_received(post(b"a"))
+        one.connection_lost(None)
+        await asyncio.sleep(0.01)
+
+        assert door.groups == []
+        assert len(asyncio.all_tasks()) == before
+
+    run(main())
+
+
 @loops
 @pytest.mark.parametrize(
     "sent",
