@@ -469,6 +469,11 @@ def _counts(
     verdict: Verdict, fresh: Sequence[Result]
 ) -> Sequence[tuple[str, str, int]]:
     """Return what is added to which counter, and under which label."""
+    if len(fresh) == len(verdict.results) == 1:
+        # Nearly always so: nothing has to be added up.
+        (one,) = fresh
+        reasons = [("kastana_event_reasons_total", why, 1) for why in one.reasons]
+        return [("kastana_events_total", one.outcome, 1), *reasons]
     found: Counter[tuple[str, str]] = Counter()
     again = len(verdict.good) - len(fresh)
     if again:

@@ -52,9 +52,11 @@ class Sites:
 
         The name may be in any case; the site's own is in lower case.
         """
-        if name.isascii():
+        sites = self._current()
+        site = sites.get(name)
+        if site is None and name.isascii():
             name = name.lower()
-        site = self._current().get(name)
+            site = sites.get(name)
         if site is None and self._open:
             return self._opened.get(name) or self._open_site(name)
         return site

@@ -17,7 +17,7 @@ from pipeline.geo.cell import cell_of
 from pipeline.geo.time_zone import country_of_time_zone
 from pipeline.location import NOWHERE, Location, Locator, of_country
 from pipeline.memo import remember
-from pipeline.page import page_of
+from pipeline.page import Page, page_of
 from pipeline.referrer import Source, read_source
 from pipeline.url import Campaign, CleanUrl, clean_campaign, clean_target
 from schemas.event import (
@@ -74,6 +74,7 @@ def enrich(  # noqa: PLR0913 - what the path knows by now, each of its own type
     raw: RawEvent,
     grant: Grant,
     site: Site,
+    page: Page,
     locator: Locator,
     caller: Caller,
     mail_verdict: str = "",
@@ -85,6 +86,7 @@ def enrich(  # noqa: PLR0913 - what the path knows by now, each of its own type
         raw: the event as it came.
         grant: what the gate allows, and how finely.
         site: its parameters and its own rules of redaction.
+        page: what `page_seen` says of it.
         locator: turns addresses into places.
         caller: what `Callers.of` says of its request.
         mail_verdict: who opened or clicked, "" for what is no mail's.
@@ -92,10 +94,7 @@ def enrich(  # noqa: PLR0913 - what the path knows by now, each of its own type
     """
     event, precision = raw.event, grant.precision
     foreign = speaks_for_others(raw)
-    # Without a pseudonym no campaign is read, not even to name the source: which
-    # mailing someone came from is what an anonymous row must not tell.
     identified = grant.outcome == "identified"
-    page = page_of(page_url(raw), event.referrer or "", site, campaign=identified)
     url, source, campaign = page.url, page.source, _NO_CAMPAIGN
     if identified:
         campaign = url.campaign
@@ -131,6 +130,15 @@ def enrich(  # noqa: PLR0913 - what the path knows by now, each of its own type
         cell,
         mail_verdict,
     )
+
+
+def page_seen(raw: RawEvent, grant: Grant, site: Site) -> Page:
+    """Return what may be kept of an event's page and referrer."""
+    # Without a pseudonym no campaign is read, not even to name the source: which
+    # mailing someone came from is what an anonymous row must not tell.
+    identified = grant.outcome == "identified"
+    referrer = raw.event.referrer or ""
+    return page_of(page_url(raw), referrer, site, campaign=identified)
 
 
 def speaks_for_others(raw: RawEvent) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from pipeline.agents.networks import Networks
 from pipeline.assess import Assessment, Assessor, circumstances
 from pipeline.caller import Caller, Callers
-from pipeline.enrich import MAIL, Facts, enrich, speaks_for_others
+from pipeline.enrich import MAIL, Facts, enrich, page_seen, speaks_for_others
 from pipeline.gate import Rules, grants
 from pipeline.identify import (
     NOBODY,
@@ -28,6 +28,7 @@ from pipeline.location import Locator, place_of
 from pipeline.mail import MailClerk
 from pipeline.merge import add_flags, withdraw
 from pipeline.minimise import Minimiser, event_name
+from pipeline.page import Page
 from pipeline.read_signals import has_strings
 from pipeline.robots import Robots, agents_and_referrers
 from pipeline.salt import DaySalt
@@ -142,19 +143,27 @@ class Processor:
         self._robots = robots or agents_and_referrers()
         self._clerk = clerk or MailClerk(networks)
 
-    def treat(self, raw: RawEvent, site: Site, *, told: bool = False) -> Treatment:
+    def treat(
+        self,
+        raw: RawEvent,
+        site: Site,
+        *,
+        caller: Caller | None = None,
+        told: bool = False,
+    ) -> Treatment:
         """
         Read what a request says and what is known of its visitor's withdrawals.
 
         Args:
             raw: the event and its request.
             site: the site that it is for.
+            caller: what the request says beside the event, if it was read already.
             told: if the visitor asks, and withdrawals count where nothing is open.
 
         """
         treatment = None if told else self._shared(raw, site)
         if treatment is None:
-            treatment = self._treat(raw, site, told=told)
+            treatment = self._treat(raw, site, caller, told=told)
         caller, consent = treatment.caller, treatment.consent
         # Of each event anew: it counts how many come, and reads the referrer.
         robots = self._robots.flags(raw, caller.device, caller.network)
@@ -191,12 +200,15 @@ class Processor:
         )
         known: Treatment | None = fellows.get(key)
         if known is None:
-            known = fellows[key] = self._treat(raw, site, told=False)
+            known = fellows[key] = self._treat(raw, site, None, told=False)
         return known
 
-    def _treat(self, raw: RawEvent, site: Site, *, told: bool) -> Treatment:
+    def _treat(
+        self, raw: RawEvent, site: Site, caller: Caller | None, *, told: bool
+    ) -> Treatment:
         """Say what `treat` says, but for what tells robots and circumstances."""
-        caller = self._callers.of(raw)
+        if caller is None:
+            caller = self._callers.of(raw)
         place = ""
         if not speaks_for_others(raw):
             # A visitor's own address: in memory, before truncation.
@@ -259,7 +271,13 @@ class Processor:
 
         """
         works = [_Work(*one) for one in asked]
-        for step in (self._judge, self._enrich, self._minimise):
+        for step in (
+            self._meet,
+            self._judge,
+            self._read,
+            self._enrich,
+            self._minimise,
+        ):
             for work in works:
                 if work.outcome is None:
                     try:
@@ -268,10 +286,15 @@ class Processor:
                         work.outcome = error
         return [cast("Result | Exception", work.outcome) for work in works]
 
+    def _meet(self, work: "_Work") -> None:
+        """Before step 3: what the request says beside its events."""
+        if work.raw.fellows is None:
+            work.caller = self._callers.of(work.raw)
+
     def _judge(self, work: "_Work") -> None:
         """Step 3: what the request says, what the rules make of it."""
         raw = work.raw
-        treatment = self.treat(raw, work.site)
+        treatment = self.treat(raw, work.site, caller=work.caller)
         category = self.category(raw.event)
         grant = treatment.grants[category]
         if type(raw.event) is Position and grant.outcome == "dropped":
@@ -280,12 +303,17 @@ class Processor:
         if grant.outcome == "dropped":
             self._count(work, None)
 
+    @staticmethod
+    def _read(work: "_Work") -> None:
+        """Step 4, of which the page is the larger part."""
+        work.page = page_seen(work.raw, work.grant, work.site)
+
     def _enrich(self, work: "_Work") -> None:
-        """Step 4: coarse facts."""
-        raw, grant = work.raw, work.grant
+        """Step 4: the other coarse facts."""
+        raw, grant, caller = work.raw, work.grant, work.treatment.caller
         verdict = self._clerk.verdict(raw)
         work.facts = enrich(
-            raw, grant, work.site, self._locator, work.treatment.caller, verdict
+            raw, grant, work.site, work.page, self._locator, caller, verdict
         )
         if grant.outcome == "counted":
             self._count(work, work.facts)
@@ -365,11 +393,13 @@ class _Work:
     """An event on its way: what each step leaves for the next; in memory alone."""
 
     __slots__ = (
+        "caller",
         "category",
         "facts",
         "grant",
         "key",
         "outcome",
+        "page",
         "raw",
         "site",
         "treatment",
@@ -377,12 +407,14 @@ class _Work:
     category: Category
     facts: Facts
     grant: Grant
+    page: Page
     treatment: Treatment
 
     def __init__(self, raw: RawEvent, site: Site, key: str) -> None:
         self.raw = raw
         self.site = site
         self.key = key
+        self.caller: Caller | None = None
         self.outcome: Result | Exception | None = None
 
     def __repr__(self) -> str:
