@@ -161,7 +161,9 @@ class Loader:
         # Of each part of a refused segment, that segment; and its bad rows so far.
         self._origins: dict[str, str] = {}
         self._bad: dict[str, int] = {}
+        # What was said of segments that wait, and of what the disk refuses.
         self._told: set[str] = set()
+        self._kept_from: set[str] = set()
 
     @property
     def status(self) -> Status:
@@ -201,7 +203,7 @@ class Loader:
                 tally.more = True
                 return
         if not tally.waiting:
-            self._told.intersection_update({"recover"})
+            self._told.clear()
         self._bad.clear()
         self._worked()
 
@@ -389,17 +391,27 @@ class Loader:
                 _log.info("recovered segment %s", name)
         except OSError as error:
             # What could be recovered was; the rest is tried at the next pass.
-            if "recover" not in self._told:
-                self._told.add("recover")
-                _log.warning("open segments not recovered: %s", error.strerror)
+            self._tell_once("open segments not recovered", error)
         else:
-            self._told.discard("recover")
+            self._kept_from.discard("open segments not recovered")
 
     def _purge(self) -> None:
         oldest = time.time() - self._keep_s
-        for path in (self._root / "loaded").iterdir():
-            if path.stat().st_mtime < oldest:
-                path.unlink()
+        try:
+            for path in (self._root / "loaded").iterdir():
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+        except OSError as error:
+            # They are in nobody's way: no reason to load nothing, or to end.
+            self._tell_once("loaded segments not purged", error)
+        else:
+            self._kept_from.discard("loaded segments not purged")
+
+    def _tell_once(self, what: str, error: OSError) -> None:
+        """Log what the disk refuses, once until it does not."""
+        if what not in self._kept_from:
+            self._kept_from.add(what)
+            _log.warning("%s: %s", what, error.strerror)
 
 
 def _whole(bodies: Sequence[Body]) -> bytes:

@@ -1,5 +1,6 @@
 """The loader: every sealed segment reaches the store, once, as it is."""
 
+import errno
 import itertools
 import logging
 import os
@@ -238,6 +239,36 @@ def test_purged_though_the_store_is_away(root: Path, store: Store) -> None:
     one.run_once()
 
     assert [] == segments(root, "loaded")
+
+
+def test_a_disk_that_lets_nothing_go(
+    root: Path,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What cannot be purged keeps nothing from being loaded, and goes later."""
+    caplog.set_level(logging.WARNING)
+    old = seal(root, "events-0001", state="loaded")
+    os.utime(old, (0, 0))
+    one = loader(root, store)
+    with monkeypatch.context() as patch:
+
+        def refuse(path: Path, **options: bool) -> None:
+            if path == old:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+            unlink(path, **options)
+
+        unlink = Path.unlink
+        patch.setattr(Path, "unlink", refuse)
+        one.run_once()
+        seal(root, "events-0002")
+        assert did(1, 1) == one.run_once()
+    assert old in segments(root, "loaded")
+    assert ["loaded segments not purged: Read-only file system"] == caplog.messages
+
+    one.run_once()
+    assert ["events-0002.ndjson"] == [path.name for path in segments(root, "loaded")]
 
 
 def test_pauses_grow(root: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
