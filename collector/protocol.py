@@ -290,7 +290,7 @@ class Connection(web.RequestHandler):
         self._version = HttpVersion11
         self._ends = False
         # What came while the library's task neither waited nor had anything to do.
-        self._early: list[tuple[Any, StreamReader]] = []
+        self._early: tuple[RawRequestMessage, StreamReader] | None = None
         self.head = 0
         self.body = 0
         self.last = server.draining
@@ -335,6 +335,10 @@ class Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Read on; a head has its bound, fields and lines have the library's."""
         waiter = self._waiter
+        if self._early is not None:
+            # More is coming: all of it in the order in which it came.
+            self._messages.append(self._early)
+            self._early = None
         if waiter is None or waiter.done():
             super().data_received(data)
             if waiter is None:
@@ -359,27 +363,32 @@ class Connection(web.RequestHandler):
 
     def _hold_back(self) -> None:
         """
-        Keep requests from the library's task while it is between two, or not begun.
+        Keep a request from the library's task, which is between two or has not begun.
 
         It takes a round of the loop after each answer, and after a connection was made,
         until it waits. A client that is quick enough would find it like that each time,
-        and never be answered the quick way.
+        and never be answered the quick way. One request alone: whatever is pipelined,
+        upgraded or queued up is the library's to keep in order.
         """
-        if self._messages and self._server.express and not self._request_in_progress:
-            if not self._early:
-                # Behind whatever takes the task on to where it waits.
-                self._loop.call_soon(self._bring_forward)
-            self._early.extend(self._messages)
+        if len(self._messages) != 1 or not self._server.express:
+            return
+        if self._request_in_progress or self._upgraded or self._buffer_paused:
+            return
+        message, payload = self._messages[0]
+        if isinstance(message, RawRequestMessage) and self._way(message, payload):
             self._messages.clear()
+            self._early = message, payload
+            # Behind whatever takes the task on to where it waits.
+            self._loop.call_soon(self._bring_forward)
 
     def _bring_forward(self) -> None:
         """Answer what was held back; or leave it to the task, which has one to do."""
-        self._messages.extend(self._early)
-        self._early.clear()
-        waiter = self._waiter
-        if waiter is None or waiter.done():
+        if self._early is None:
             return
-        if not self._take(waiter):
+        self._messages.append(self._early)
+        self._early = None
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and not self._take(waiter):
             waiter.set_result(None)
 
     def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - as inherited
@@ -396,14 +405,21 @@ class Connection(web.RequestHandler):
         way = self._way(message, payload)
         if way is None:
             return False
-        # Whoever looks meanwhile finds this connection neither idle nor in a head.
         self._waiter, self._held = None, waiter
-        self._request_in_progress = True
         self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:
             self._resume_reading_if_drained()
+        self._hand_in(way, message, payload)
+        return True
+
+    def _hand_in(
+        self, way: Way, message: RawRequestMessage, payload: StreamReader
+    ) -> None:
+        """Hand a request to its door, with others that come in this round."""
+        # Whoever looks meanwhile finds this connection neither idle nor in a head.
+        self._request_in_progress = True
         self._server.requests_count += 1
         self._version, self._ends = message.version, message.should_close
         call = Call(
@@ -414,7 +430,6 @@ class Connection(web.RequestHandler):
             method=message.method,
         )
         self._server.gather(way, Whole(call, payload.read_nowait(), self))
-        return True
 
     def _way(self, message: RawRequestMessage, payload: StreamReader) -> Way | None:
         """Return the door of a request that is there whole, None for any other."""
@@ -472,7 +487,12 @@ class Connection(web.RequestHandler):
             self.go_on()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Let nobody wait for a client that is gone."""
+        """Let nobody wait for a client that is gone; what it sent counts."""
+        early, self._early = self._early, None
+        if early is not None:
+            way = self._way(*early)
+            if way is not None:
+                self._hand_in(way, *early)
         super().connection_lost(exc)
         if self._stalled:
             self.go_on()
