@@ -304,25 +304,27 @@ def _pairs(query: str) -> dict[str, str]:
     if _BAD_PERCENT.search(query):
         message = "a % is not followed by two hexadecimal digits"
         raise DecodeError("bad_query", message)
+    pairs: dict[str, str] = {}
     try:
-        # Bytes that nobody percent-encoded come as lone surrogates.
-        query.encode()
+        if not query.isascii():
+            # Bytes that nobody percent-encoded come as lone surrogates.
+            query.encode()
+        for part in query.split("&"):
+            if not part:
+                continue
+            key, _, value = part.partition("=")
+            # Most keys and many values are plain.
+            if "%" in key or "+" in key:
+                key = unquoted(key)
+            if "%" in value or "+" in value:
+                value = unquoted(value)
+            if key in pairs:
+                shown = key if _PLAIN_NAME.match(key) else ""
+                message = "a key is given twice"
+                raise DecodeError("repeated_key", message, shown)
+            pairs[key] = value
     except UnicodeError:
         raise _not_utf8() from None
-    pairs: dict[str, str] = {}
-    for part in query.split("&"):
-        if not part:
-            continue
-        key, _, value = part.partition("=")
-        try:
-            key, text = unquoted(key), unquoted(value)
-        except UnicodeError:
-            raise _not_utf8() from None
-        if key in pairs:
-            shown = key if _PLAIN_NAME.match(key) else ""
-            message = "a key is given twice"
-            raise DecodeError("repeated_key", message, shown)
-        pairs[key] = text
     return pairs
 
 
