@@ -4,12 +4,15 @@ What loading costs: rows a second into the embedded engine, and our own part of 
     taskset -c 1 python -m tests.load.bench_load [--rows N] [--segments N] [--formats]
 
 Segments of the real table with realistic rows, each inserted under a token of its own,
-on one core. "Python" is the loader with a store that takes everything at once: reading
-the segment, holding it to withdrawals, counting, renaming, syncing.
+on one core. "Bare" is what the engine itself gives on this machine: rows of as many
+columns and bytes as the research notes inserted (123,000 a second there), of plain JSON
+into a table without a token. "Python" is the loader with a store that takes everything
+at once: reading the segment, holding it to withdrawals, counting, renaming, syncing.
 """
 
 import argparse
 import os
+import random
 import resource
 import shutil
 import statistics
@@ -39,6 +42,33 @@ _OTHERS = (
     "ArrowStream",
     "Parquet",
 )
+
+
+_WORDS, _TEXTS, _NUMBERS = 19, 12, 11
+_PLAIN_COLUMNS = 1 + _WORDS + _TEXTS + _NUMBERS
+_PLAIN_TABLE = "CREATE TABLE kastana.plain ({}) ENGINE = MergeTree ORDER BY {}".format(
+    ", ".join(
+        [
+            "moment DateTime64(3) CODEC(Delta, ZSTD(1))",
+            *(f"word_{n} LowCardinality(String)" for n in range(_WORDS)),
+            *(f"text_{n} String CODEC(ZSTD(1))" for n in range(_TEXTS)),
+            *(f"number_{n} UInt32 CODEC(T64, ZSTD(1))" for n in range(_NUMBERS)),
+        ]
+    ),
+    "(word_0, word_1, toDate(moment), text_0, moment)",
+)
+
+
+def _plain_rows(number: int) -> bytes:
+    dice = random.Random(number)  # noqa: S311 - nothing secret
+    lines = []
+    for row in range(number):
+        words = [f"word {dice.randrange(40)}" for _ in range(_WORDS)]
+        texts = [f"{dice.randrange(row + 9):x}/text" for _ in range(_TEXTS)]
+        numbers = [dice.randrange(5000) for _ in range(_NUMBERS)]
+        moment = f"2026-01-01 {row // 36_000 % 24:02d}:00:00.{row % 1000:03d}"
+        lines.append(orjson.dumps([moment, *words, *texts, *numbers]))
+    return b"\n".join(lines)
 
 
 class _Nowhere:
@@ -77,15 +107,23 @@ def _engine(folder: Path, body: bytes, asked: argparse.Namespace) -> None:
         token = {"insert_deduplication_token": uuid.uuid4().hex}
         store.insert(into, fmt, content, {**SEGMENT_SETTINGS, **token})
 
+    def segments() -> None:
+        store.insert_segment("events", body, uuid.uuid4().hex)
+
+    def bare() -> None:
+        store.insert("kastana.plain", "JSONCompactEachRow", plain, {})
+
     try:
         migrate(store, load_policy())
-        segment_words = "segments, as they are loaded"
-        _measure(
-            segment_words,
-            asked,
-            len(body),
-            lambda: store.insert_segment("events", body, uuid.uuid4().hex),
-        )
+        plain = _plain_rows(asked.rows)
+        store.command(_PLAIN_TABLE)
+        # The machine changes while it is measured: one in the middle of the other.
+        for words, content, work in (
+            ("segments, as they are loaded", body, segments),
+            (f"bare, {_PLAIN_COLUMNS} columns", plain, bare),
+            ("segments again", body, segments),
+        ):
+            _measure(words, asked, len(content), work)
         if asked.formats:
             _measure(
                 "the same without plain text first",
@@ -94,7 +132,7 @@ def _engine(folder: Path, body: bytes, asked: argparse.Namespace) -> None:
                 lambda: insert(SEGMENT_FORMAT, body),
             )
             # What the segment holds, without going through the table's own columns.
-            plain = f"SELECT {names} FROM kastana.bench"  # noqa: S608 - our own
+            rows = f"SELECT {names} FROM kastana.bench"  # noqa: S608 - our own
             types = ", ".join(
                 f"`{name}` {kind}"
                 for name, kind in zip(
@@ -106,7 +144,7 @@ def _engine(folder: Path, body: bytes, asked: argparse.Namespace) -> None:
             store.command(f"CREATE TABLE kastana.bench ({types}) ENGINE = Memory")
             store.insert("kastana.bench", SEGMENT_FORMAT, body, SEGMENT_SETTINGS)
             for fmt in _OTHERS:
-                content = store.query(f"{plain} FORMAT {fmt}", read_only=False)
+                content = store.query(f"{rows} FORMAT {fmt}", read_only=False)
                 _measure(
                     fmt,
                     asked,
