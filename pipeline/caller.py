@@ -65,8 +65,13 @@ class Callers:
 
     def of(self, raw: RawEvent) -> Caller:
         """Return what an event's request says."""
+        key = self.key(raw)
+        return self.known(key) or self.read(raw, key, self.spot(raw))
+
+    def key(self, raw: RawEvent) -> int:
+        """Return what a request is known by, in memory alone."""
         headers = raw.headers
-        key = hash(
+        return hash(
             (
                 raw.address,
                 raw.user_agent,
@@ -76,16 +81,33 @@ class Callers:
                 *headers.values(),
             )
         )
-        return self._known.get(key) or self._known.put(key, self._read(raw))
 
-    def _read(self, raw: RawEvent) -> Caller:
-        return Caller(
-            self._locator.spot(raw.address),
+    def known(self, key: int) -> Caller | None:
+        """Return what the request of a key says, None if it was not read yet."""
+        return self._known.get(key)
+
+    def spot(self, raw: RawEvent) -> Spot:
+        """Return what the databases say of a request's address."""
+        return self._locator.spot(raw.address)
+
+    def read(self, raw: RawEvent, key: int, spot: Spot) -> Caller:
+        """
+        Read a request and remember what it says.
+
+        Args:
+            raw: an event of it.
+            key: what it is known by.
+            spot: what the databases say of its address.
+
+        """
+        caller = Caller(
+            spot,
             self._networks.kind(raw.address),
             device_of(raw),
             primary_language(raw.headers.get("accept-language", "")),
             header_flags(raw.headers),
         )
+        return self._known.put(key, caller)
 
 
 def device_of(raw: RawEvent) -> Device:

@@ -6,7 +6,7 @@ address, because a `Row` has none. A drop is a value, not an exception, so that
 the caller has to say what becomes of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import msgspec
@@ -16,6 +16,7 @@ from pipeline.assess import Assessment, Assessor, circumstances
 from pipeline.caller import Caller, Callers
 from pipeline.enrich import MAIL, Facts, enrich, page_seen, speaks_for_others
 from pipeline.gate import Rules, grants
+from pipeline.geo.files import Spot
 from pipeline.identify import (
     NOBODY,
     Visitor,
@@ -254,7 +255,9 @@ class Processor:
         return result
 
     def process_all(
-        self, asked: Iterable[tuple[RawEvent, Site, str]]
+        self,
+        asked: Iterable[tuple[RawEvent, Site, str]],
+        after: Callable[[str], None] = lambda _step: None,
     ) -> list[Result | Exception]:
         """
         Take events from their doors to what stays of them, all of them step by step.
@@ -265,6 +268,7 @@ class Processor:
 
         Args:
             asked: arguments of `process`.
+            after: told the name of each step when all have taken it.
 
         Returns:
             What `process` would return, or raise, for each event, in order.
@@ -272,6 +276,7 @@ class Processor:
         """
         works = [_Work(*one) for one in asked]
         for step in (
+            self._locate,
             self._meet,
             self._judge,
             self._read,
@@ -284,12 +289,26 @@ class Processor:
                         step(work)
                     except Exception as error:  # noqa: BLE001 - told to who asked
                         work.outcome = error
+            after(step.__name__.removeprefix("_"))
         return [cast("Result | Exception", work.outcome) for work in works]
 
-    def _meet(self, work: "_Work") -> None:
-        """Before step 3: what the request says beside its events."""
+    def _locate(self, work: "_Work") -> None:
+        """Before step 3: who calls, or else from where."""
         if work.raw.fellows is None:
-            work.caller = self._callers.of(work.raw)
+            callers = self._callers
+            work.request = callers.key(work.raw)
+            work.caller = callers.known(work.request)
+            if work.caller is None:
+                work.spot = callers.spot(work.raw)
+
+    def _meet(self, work: "_Work") -> None:
+        """Before step 3: what else the request says beside its events."""
+        if work.spot is not None:
+            callers = self._callers
+            # One that came with it may have been read just now.
+            work.caller = callers.known(work.request) or callers.read(
+                work.raw, work.request, work.spot
+            )
 
     def _judge(self, work: "_Work") -> None:
         """Step 3: what the request says, what the rules make of it."""
@@ -401,13 +420,16 @@ class _Work:
         "outcome",
         "page",
         "raw",
+        "request",
         "site",
+        "spot",
         "treatment",
     )
     category: Category
     facts: Facts
     grant: Grant
     page: Page
+    request: int
     treatment: Treatment
 
     def __init__(self, raw: RawEvent, site: Site, key: str) -> None:
@@ -415,6 +437,7 @@ class _Work:
         self.site = site
         self.key = key
         self.caller: Caller | None = None
+        self.spot: Spot | None = None
         self.outcome: Result | Exception | None = None
 
     def __repr__(self) -> str:

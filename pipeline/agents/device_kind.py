@@ -80,7 +80,9 @@ _BROWSER_WORDS = r"safari/|gecko/|presto/|opera"
 
 _CONSOLE = compile_any([_CONSOLE_WORDS])
 _WEARABLE = compile_any([_WEARABLE_WORDS])
-_ANY = compile_any([_CONSOLE_WORDS, _WEARABLE_WORDS, _TV_WORDS])
+# What a console, a watch or a television has in its name.
+NAMED_KINDS = (_CONSOLE_WORDS, _WEARABLE_WORDS, _TV_WORDS)
+_ANY = compile_any(list(NAMED_KINDS))
 # One question for the many agents with no such word.
 _ANY_OF_ANDROID = compile_any([_ANDROID_TV_WORDS, _TABLET_WORDS])
 _ANDROID_TV = compile_any([_ANDROID_TV_WORDS])
@@ -91,18 +93,24 @@ _OLD_PHONE = compile_any([_OLD_PHONE_WORDS])
 _DESKTOP = compile_any([_DESKTOP_WORDS])
 
 
-def kind_of(agent: Any, mobile: str) -> DeviceType:  # noqa: ANN401 - has no types
+def kind_of(
+    agent: Any,  # noqa: ANN401 - has no types
+    mobile: str,
+    *,
+    plain: bool = False,
+) -> DeviceType:
     """
     Return the kind of a device.
 
     Args:
         agent: what user_agents makes of an agent string.
         mobile: the client hint Sec-CH-UA-Mobile.
+        plain: if it is known that nothing of `NAMED_KINDS` is in the agent string.
 
     """
     text = agent.ua_string
     encoded = text.encode()
-    if _ANY.search(encoded):
+    if not plain and _ANY.search(encoded):
         return _kind_by_word(encoded)
     # Most telephones that are not Android's; nothing else begins so.
     if mobile == "?1" or "(iPhone; CPU" in text:

@@ -23,6 +23,9 @@ from pipeline.geo.region import fold
 
 _FILE = Path(__file__).parent.parent / "data" / "cities.json.gz"
 _LONGEST = 100
+# Stretches of hashes, and how many low bits of a hash lie within one.
+_STRETCHES = 1 << 13
+_STRETCH = 64 - 13
 
 # People by name, by country or division.
 _Names = dict[str, dict[str, int]]
@@ -35,7 +38,7 @@ class CitiesError(Exception):
 def people_by_id(geoname_id: int) -> int:
     """Return the inhabitants of a city; 0 if it is not a city of the list."""
     cities = _cities()
-    return _at(geoname_id, cities.ids, cities.people) or 0
+    return _at(geoname_id, cities.ids, cities.people, 0, len(cities.ids)) or 0
 
 
 def people_by_name(country: str, region: str, name: str) -> int:
@@ -107,15 +110,29 @@ class _Table:
         )
         self._hashes = array("q", (one for one, _ in known))
         self._people = array("L", (people for _, people in known))
+        # Where the hashes of each stretch begin: they are spread evenly, so that a
+        # dozen are left to look through.
+        self._starts = array(
+            "L",
+            (
+                bisect_left(self._hashes, number << _STRETCH)
+                for number in range(-_STRETCHES // 2, _STRETCHES // 2 + 1)
+            ),
+        )
 
     def people(self, where: str, name: str) -> int | None:
         """Return the people of a name, None if it is not known there."""
-        return _at(hash((where, name)), self._hashes, self._people)
+        key, starts = hash((where, name)), self._starts
+        stretch = (key >> _STRETCH) + _STRETCHES // 2
+        first, end = starts[stretch], starts[stretch + 1]
+        return _at(key, self._hashes, self._people, first, end)
 
 
-def _at(key: int, keys: Sequence[int], values: Sequence[int]) -> int | None:
-    place = bisect_left(keys, key)
-    found = place < len(keys) and keys[place] == key
+def _at(
+    key: int, keys: Sequence[int], values: Sequence[int], first: int, end: int
+) -> int | None:
+    place = bisect_left(keys, key, first, end)
+    found = place < end and keys[place] == key
     return values[place] if found else None
 
 

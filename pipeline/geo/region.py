@@ -61,6 +61,11 @@ _MAX_NAME = 100
 
 def fold(name: str) -> str:
     """Return a name without case, accents, apostrophes and punctuation."""
+    if name.isascii():
+        # Most are one plain word.
+        if name.isalnum():
+            return name.lower()
+        return " ".join(_WORD.findall(name.lower().replace("'", "").replace("`", "")))
     text = unicodedata.normalize("NFKD", name.casefold().translate(_LETTERS))
     text = "".join(char for char in text if not unicodedata.combining(char))
     return " ".join(_WORD.findall(_APOSTROPHES.sub("", text)))

@@ -11,11 +11,13 @@ the loop and take each step together, as under load (`Processor.process_all`).
 Machines and hours differ. So right after each round a fixed piece of work of a library
 is timed, orjson reading 300 bytes, and "at 0.70" is what the rounds would have cost, by
 the median of their ratios to it, where that takes 0.70: on the machine of the research
-notes. It moves by some percent where the microseconds double.
+notes. It moves by some percent where the microseconds double. The fixed piece is done
+as often before it is timed: right after cold work it takes a third longer.
 """
 
 import argparse
 import gc
+import itertools
 import statistics
 import tempfile
 import time
@@ -50,6 +52,7 @@ SITE = "example.com"
 _EVENTS = 200
 _ROUNDS = 9
 _FRESH_ROUNDS = 30
+_COLD_EVENTS = 4096
 # As many as `collector.receive` has judged at a time.
 _TOGETHER = 32
 _STREAM = 20_000
@@ -58,11 +61,11 @@ _NO_LIMIT = 10_000_000
 # The fixed piece of work: how often, and what it takes on the notes' machine, in us.
 _FIXED = 60
 _THERE = 0.70
-_BLINK = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{}.0.0.0"
+_BLINK = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{0}.0.{1}.0"
 _WEBKIT = (
-    "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.{} Mobile/15E148 Safari/604.1"
+    "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.{1} Mobile/15E148 Safari/604.1"
 )
-_GECKO = "Gecko/20100101 Firefox/{0}.0"
+_GECKO = "Gecko/20100101 Firefox/{0}.{1}"
 # Agents as the browsers of most people send them, their platform, and if mobile.
 AGENTS = (
     (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_BLINK} Safari/537.36", "Windows", 0),
@@ -78,7 +81,7 @@ AGENTS = (
         0,
     ),
     (
-        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{{0}}.0) {_GECKO}",
+        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{{0}}.{{1}}) {_GECKO}",
         "",
         0,
     ),
@@ -133,7 +136,7 @@ class Bench:
 
     def cold(self) -> None:
         """Print what an event costs of which no cache knows anything."""
-        print("\ncold: visitor, agent's version, address, page and referrer are new")
+        print("\ncold: visitor, agent, address, page and referrer are new")
         self._print_each(1_000_000, 1, empty=False)
         self._print_each(3_000_000, _TOGETHER, empty=False)
         print("\nemptied: every cache is emptied before")
@@ -141,14 +144,26 @@ class Bench:
         self._print_each(4_000_000, _TOGETHER, empty=True)
 
     def _print_each(self, first: int, number: int, *, empty: bool) -> None:
+        """Print rounds of so many new events; of several at once each step."""
         rounds = []
-        for begin in range(first, first + _ROUNDS * _EVENTS, number):
-            raws = [_raw(begin + one) for one in range(number)]
+        steps: dict[str, list[_Round]] = {}
+        for begin in range(first, first + _COLD_EVENTS, number):
+            some = [(_raw(begin + one), self.site, "") for one in range(number)]
             if empty:
                 forget_all()
-            begun = time.thread_time()
-            self._together(raws, self.site)
-            rounds.append(_Round.since(begun, number))
+            marks = _Marks()
+            done = self.processor.process_all(some, marks.add)
+            fixed_us = _fixed()
+            _raise_first(done)
+            for (_, begun), (step, ended) in itertools.pairwise(marks.times):
+                steps.setdefault(step, []).append(
+                    _Round((ended - begun) / number * 1e6, fixed_us)
+                )
+            taken_us = (marks.times[-1][1] - marks.times[0][1]) / number * 1e6
+            rounds.append(_Round(taken_us, fixed_us))
+        if number > 1:
+            for step, some_rounds in steps.items():
+                _print(step, some_rounds)
         _print(f"gate to row, {'alone' if number == 1 else 'together'}", rounds)
 
     def _alone(self, raws: Sequence[RawEvent], site: Site) -> None:
@@ -158,9 +173,7 @@ class Bench:
     def _together(self, raws: Sequence[RawEvent], site: Site) -> None:
         for begin in range(0, len(raws), _TOGETHER):
             some = [(raw, site, "") for raw in raws[begin : begin + _TOGETHER]]
-            for one in self.processor.process_all(some):
-                if isinstance(one, Exception):
-                    raise one
+            _raise_first(self.processor.process_all(some))
 
     def stream(self) -> None:
         """Print what a hostile stream leaves in memory."""
@@ -239,6 +252,16 @@ def main() -> None:
         bench.stream()
 
 
+class _Marks:
+    """When each step of the path was done, processor time in seconds."""
+
+    def __init__(self) -> None:
+        self.times = [("", time.thread_time())]
+
+    def add(self, step: str) -> None:
+        self.times.append((step, time.thread_time()))
+
+
 class _Round(NamedTuple):
     """What an event of a round took, and the fixed piece of work right after it."""
 
@@ -248,11 +271,24 @@ class _Round(NamedTuple):
     @classmethod
     def since(cls, begun: float, events: int) -> "_Round":
         """End a round of so many events."""
-        ended = time.thread_time()
-        for _ in range(_FIXED):
-            orjson.loads(_BODY)
-        fixed = (time.thread_time() - ended) / _FIXED * 1e6
-        return cls((ended - begun) / events * 1e6, fixed)
+        taken_us = (time.thread_time() - begun) / events * 1e6
+        return cls(taken_us, _fixed())
+
+
+def _fixed() -> float:
+    """Return what the fixed piece of work takes now, in microseconds."""
+    for _ in range(_FIXED):
+        orjson.loads(_BODY)
+    begun = time.thread_time()
+    for _ in range(_FIXED):
+        orjson.loads(_BODY)
+    return (time.thread_time() - begun) / _FIXED * 1e6
+
+
+def _raise_first(done: Sequence[object]) -> None:
+    for one in done:
+        if isinstance(one, Exception):
+            raise one
 
 
 def _print(what: str, rounds: Sequence[_Round]) -> None:
@@ -339,7 +375,7 @@ def _raw(number: int, *, hostile: bool = False) -> RawEvent:
                 number & 255,
             )
         ),
-        user_agent=agent.format(major) + (f" x{number}" if hostile else ""),
+        user_agent=agent.format(major, number) + (f" x{number}" if hostile else ""),
         referer="",
         headers={
             "accept-language": "de-DE,de;q=0.9,en;q=0.8",

@@ -4,10 +4,10 @@ import json
 import os
 import tracemalloc
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
-import ua_parser.regex
+import ua_parser
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +24,9 @@ from pipeline.device import (
 )
 
 NO_HINTS = ClientHints()
+PARSER = ua_parser.Parser(
+    ua_parser.BestAvailableResolver(ua_parser.load_lazy_builtins())
+)
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 CAPTURES = Path(
     os.environ.get(
@@ -336,9 +339,25 @@ def test_client_hints(hints: ClientHints, expected: tuple[str, ...]) -> None:
     )
 
 
-def test_fast_engine_is_used() -> None:
-    """Agent strings are parsed by compiled regexes, not by Python's."""
-    assert isinstance(pipeline.device._parser().resolver, ua_parser.regex.Resolver)
+@given(
+    st.sampled_from(["Windows NT 6.1", "Nokia 9", "Android 9; Z"]),
+    st.sampled_from(["Chrome/{}.0", "Firefox/{}.1", "Version/{}.2 Safari/9", "{}"]),
+    st.integers(0, 9999) | st.text(max_size=9),
+)
+def test_agents_are_read_as_by_the_parser(system: str, browser: str, what: Any) -> None:
+    """Asking its engine alone says what the library itself would say."""
+    text = f"Mozilla/5.0 ({system}) {browser.format(what)}".encode(errors="replace")
+    found = pipeline.device._agent(text.decode())
+    expected = PARSER.parse(text.decode()).with_defaults()
+
+    assert (found.browser.family, found.os.family) == (
+        expected.user_agent.family,
+        expected.os.family,
+    )
+    assert (found.browser.version_string, found.os.version_string) == (
+        expected.user_agent.major or "",
+        expected.os.major or "",
+    )
 
 
 @given(

@@ -73,6 +73,21 @@ def run(
     return processor.process(raw, site)
 
 
+def test_events_of_one_request_that_come_together(processor: Processor) -> None:
+    """Who calls is read once, also where both are new; each step is told of once."""
+    raws = [raw_event("page_view", user_agent=f"{FIREFOX} together") for _ in range(2)]
+    steps: list[str] = []
+
+    one, other = processor.process_all(
+        [(raw, Site("example.com"), "") for raw in raws], steps.append
+    )
+
+    assert isinstance(one, Result)
+    assert isinstance(other, Result)
+    assert one.treatment.caller is other.treatment.caller
+    assert ["locate", "meet", "judge", "read", "enrich", "minimise"] == steps
+
+
 GIVEN = "identified: consent_given"
 UNKNOWN = "counted: no_consent"
 STALE = "counted: consent_expired"
