@@ -17,6 +17,7 @@ exact without one, is told in schemas/ddl_rollup.py.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
@@ -108,6 +109,8 @@ class Rollups:
         self._every_s = every_s
         self._clock = clock
         self._not_before = 0.0
+        # Set by another thread: what it wants is for the pass that comes after.
+        self._wanted = threading.Event()
         self._stale = True
         self._last_build = 0
         self._waiting = 0
@@ -121,8 +124,12 @@ class Rollups:
             erased: whether rows were erased since the last pass.
 
         """
-        self._stale = self._stale or erased
-        due = time.monotonic() >= self._not_before
+        wanted = self._wanted.is_set()
+        if wanted:
+            # Before anything is read: who asks from now on asks for another pass.
+            self._wanted.clear()
+        self._stale = self._stale or erased or wanted
+        due = wanted or time.monotonic() >= self._not_before
         if not due and not (self._stale and not self.problem):
             return Built(0, self._waiting)
         try:
@@ -174,8 +181,7 @@ class Rollups:
         given = {"site": site, "start": start, "end": end}
         for sql in (mark(self._policy, name, rollup, where), known):
             self._store.query(sql, "TSV", given, _NEW, read_only=False)
-        self._not_before = 0.0
-        self._stale = True
+        self._wanted.set()
 
     def _build_all(self) -> Built:
         hours = waiting = 0
