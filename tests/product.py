@@ -2,8 +2,10 @@
 The installed product, run from outside: these tests import none of its code.
 """
 
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -76,7 +78,12 @@ class Product:
             )
         end = time.monotonic() + READY_S
         kind = "ready" if keeper_ready else "live"
-        while not (self._is("ready", self.url) and self._is(kind, self.keeper)):
+        # The keeper first: once there is a new one, no old edge answers any more.
+        while not (
+            self._has_its_keeper()
+            and self._is("ready", self.url)
+            and self._is(kind, self.keeper)
+        ):
             if self.process.poll() is not None or time.monotonic() > end:
                 self.kill()
                 pytest.fail("not ready:\n" + self.log.read_text()[-4000:])
@@ -165,6 +172,14 @@ class Product:
             any((spool / state).glob("*.ndjson")) for state in ("open", "sealed")
         )
 
+    def _has_its_keeper(self) -> bool:
+        assert self.process is not None
+        try:
+            told = json.loads((self.data / "keeper.json").read_text())
+        except FileNotFoundError:
+            return False
+        return told["pid"] in descendants(self.process.pid)
+
     def _is(self, kind: str, url: str) -> bool:
         try:
             with urllib.request.urlopen(f"{url}/health/{kind}", timeout=2) as response:
@@ -181,15 +196,27 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(_NoRedirect)
 
 
+# Below those that the kernel gives to clients, one of which could take what was free a
+# moment ago, and above 10080, which browsers refuse. Each worker of pytest has a share.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_SHARE = range(11_000, 32_000)[_WORKER::_WORKERS]
+_PORTS = itertools.cycle(random.sample(_SHARE, len(_SHARE)))
+
+
 def free_ports(number: int) -> list[int]:
-    """Return ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(number)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Return ports that nobody has now; a later call returns others."""
+    return list(itertools.islice(filter(_is_free, _PORTS), number))
+
+
+def _is_free(port: int) -> bool:
+    # Without SO_REUSEADDR, so that connections which still end count, too.
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def descendants(pid: int) -> list[int]:

@@ -65,6 +65,7 @@ async def test_choices_of_a_visitor(
     told = await recorder.chosen(3)
     # As the visitor comes back nothing is chosen anew.
     await page.reload()
+    await page.wait_for_function("Object.hasOwn(kastana, 'q')")
     await page.wait_for_timeout(300)
     again = (await custom(page, recorder, "again"))["consent"]
 

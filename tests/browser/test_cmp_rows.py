@@ -18,7 +18,8 @@ from tracker_stage import FLAGS, PAGES, PERSON, chromium_path
 
 from tests.product import CHROME, Product
 
-pytestmark = pytest.mark.browser
+# The first test makes all the visits.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 # Under opt-in: what becomes of an event after the last choice.
 OUTCOME = {

@@ -73,7 +73,9 @@ def choose(page: Page, choice: str) -> None:
 
 def walk(page: Page, product: Product, choice: str) -> None:
     """Do one of everything; events go past the banner that may lie over it all."""
-    page.goto(f"{product.keeper}/demo/")
+    # The first view goes before the choice.
+    with page.expect_response("**/e"):
+        page.goto(f"{product.keeper}/demo/")
     choose(page, choice)
     for selector in (
         '[data-event="vote"] >> nth=0',

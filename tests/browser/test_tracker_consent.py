@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, Page, Route
-from tracker_stage import Recorder, Site
+from tracker_stage import Recorder, Site, refused
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -329,22 +329,13 @@ async def test_leaving_ends_the_waiting(
     assert (await recorder.first("page_view"))["consent"] == {}
 
 
-async def refused(page: Page, recorder: Recorder, url: str) -> None:
-    """Opens a page whose view the collector refuses for a long time."""
-    recorder.answers.append((503, {"Retry-After": "600"}))
-    async with page.expect_response("**/e") as response:
-        await page.goto(url)
-    await (await response.value).finished()
-    await page.wait_for_timeout(50)
-
-
 async def test_later_consent_does_not_reach_back(
     page: Page, site: Site, recorder: Recorder
 ) -> None:
     """
     An event that was sent as unknown stays unknown in a retry after the consent.
     """
-    await refused(page, recorder, f"{site.origin}/home")
+    await refused(page, recorder, f"{site.origin}/home", {"Retry-After": "600"})
     await consent(page, {"statistics": True})
     await page.goto(f"{site.origin}/bare")
     view = await recorder.first("page_view")
@@ -359,7 +350,7 @@ async def test_withdrawal_reaches_waiting_events(
     """
     An event that was sent with a pseudonym loses it in a retry after the withdrawal.
     """
-    await refused(page, recorder, f"{site.origin}/queued")
+    await refused(page, recorder, f"{site.origin}/queued", {"Retry-After": "600"})
     await consent(page, {"statistics": False})
     await page.goto(f"{site.origin}/bare")
     view = await recorder.first("page_view")

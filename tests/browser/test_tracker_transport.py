@@ -4,7 +4,7 @@ How events travel: together, once, through refusals and losses, and past the pag
 
 import pytest
 from playwright.async_api import Page
-from tracker_stage import Recorder, Site
+from tracker_stage import Recorder, Site, refused
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -54,10 +54,7 @@ async def test_retry_after(page: Page, site: Site, recorder: Recorder) -> None:
     """
     The collector says when to come back, and nothing is sent before.
     """
-    recorder.answers.append((503, {"Retry-After": "2"}))
-    await page.goto(f"{site.origin}/home")
-    await recorder.until(lambda: recorder.posts)
-    await page.wait_for_timeout(150)
+    await refused(page, recorder, f"{site.origin}/home", {"Retry-After": "2"})
     await page.evaluate("kastana('event', 'meanwhile'); kastana('consent', {})")
     await recorder.first("custom")
 
@@ -113,10 +110,7 @@ async def test_leaving_ends_the_backoff(
     """
     Events that wait for a retry are sent when the page is left.
     """
-    recorder.answers.append((503, {"Retry-After": "600"}))
-    await page.goto(f"{site.origin}/home")
-    await recorder.until(lambda: recorder.posts)
-    await page.wait_for_timeout(100)
+    await refused(page, recorder, f"{site.origin}/home", {"Retry-After": "600"})
     await page.goto(f"{site.origin}/bare")
 
     assert await recorder.first("page_view")
@@ -126,10 +120,7 @@ async def test_bounded_queue(page: Page, site: Site, recorder: Recorder) -> None
     """
     While the collector is away a page keeps 50 events, the oldest ones.
     """
-    recorder.answers.append((503, {}))
-    await page.goto(f"{site.origin}/home")
-    await recorder.until(lambda: recorder.posts)
-    await page.wait_for_timeout(100)
+    await refused(page, recorder, f"{site.origin}/home", {})
     await page.evaluate("for (let i = 0; i < 200; i++) kastana('event', 'n' + i)")
     events = await recorder.some("custom", 49)
 

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from playwright.async_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "collector/tracker/dist"
@@ -195,6 +196,19 @@ class Recorder:
         app.router.add_route("OPTIONS", "/{path:e|consent}", self.preflight)
         app.router.add_get("/{file:k(-vitals|-consent)?.js}", self.script)
         return app
+
+
+async def refused(
+    page: Page, recorder: Recorder, url: str, headers: dict[str, str]
+) -> None:
+    """
+    Opens a page whose view the collector refuses, with these headers.
+    """
+    recorder.answers.append((503, headers))
+    async with page.expect_response("**/e") as response:
+        await page.goto(url)
+    await (await response.value).finished()
+    await page.wait_for_timeout(50)
 
 
 @dataclass

@@ -180,7 +180,7 @@ def test_missing_events_are_found(
     product: Product, traffic: Path, thief: Thief
 ) -> None:
     """What was acknowledged and is not there is told by number, and the exit code."""
-    done, report = replay(product, traffic, thief.url, "--wait", "3")
+    done, report = replay(product, traffic, thief.url, "--wait", "10")
 
     assert thief.stolen > 0
     assert 1 == done.returncode

@@ -216,6 +216,7 @@ def test_killed_server_leaves_nobody_behind(product: Product) -> None:
     assert len(left) == 3
     assert [] == [pid for pid in left if Path(f"/proc/{pid}").exists()]
     assert 202 == product.post(event(15)).status
+    product.wait_loaded()
     refused = product.sql(
         "SELECT sum(events) AS n FROM kastana.counts "
         "WHERE site = 'busy.example' AND outcome = 'rate_limited'"
