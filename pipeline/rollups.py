@@ -128,8 +128,10 @@ class Rollups:
         if wanted:
             # Before anything is read: who asks from now on asks for another pass.
             self._wanted.clear()
+            # Until nothing waits any more, which may take several passes.
+            self._not_before = 0.0
         self._stale = self._stale or erased or wanted
-        due = wanted or time.monotonic() >= self._not_before
+        due = time.monotonic() >= self._not_before
         if not due and not (self._stale and not self.problem):
             return Built(0, self._waiting)
         try:

@@ -474,6 +474,21 @@ class TestRebuild:
         assert built[1] > 0
         assert 0 == built[2]
 
+    def test_of_more_hours_than_a_pass_builds(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It goes on until nothing waits, pass after pass."""
+        site.insert(*VIEWS)
+        site.settle()
+        rollups = Rollups(site.store, POLICY, ROLLUPS, every_s=3600)
+        rollups.run_once()
+        monkeypatch.setattr("pipeline.rollups._HOURS", 1)
+        rollups.rebuild("page_hours", site.name, DAY, DAY)
+
+        built = [rollups.run_once().hours for _ in range(3)]
+
+        assert [1, 1, 0] == built
+
     def test_unknown(self, site: Site) -> None:
         """A rollup that is none is said so; a day that is none is refused."""
         with pytest.raises(KeyError):
