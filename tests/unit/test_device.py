@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tracemalloc
 from pathlib import Path
 from typing import Any, get_args
@@ -358,6 +359,15 @@ def test_agents_are_read_as_by_the_parser(system: str, browser: str, what: Any) 
         expected.user_agent.major or "",
         expected.os.major or "",
     )
+
+
+@pytest.mark.parametrize(
+    "agent", ["+491701234567Spider/1.0", "anna98765/3.1 CFNetwork/1240.0.4 Darwin/20.6"]
+)
+def test_numbers_are_no_names(agent: str) -> None:
+    """What the parser takes for a name, and may be someone's number, is not kept."""
+    assert re.search("[0-9]{5}", pipeline.device._agent(agent).browser.family)
+    assert "" == parse_device(agent, NO_HINTS).user_agent_name
 
 
 @given(

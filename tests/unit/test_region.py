@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import pipeline.geo.region
@@ -44,6 +44,7 @@ def test_fold() -> None:
 
 
 @given(st.text(st.characters(codec="ascii")))
+@example("Ha`il's Coast")
 def test_fold_of_plain_letters(text: str) -> None:
     """What needs no normalising is folded as if it did."""
     assert fold(text) == fold(f"\u00e9 {text}").removeprefix("e").strip()
