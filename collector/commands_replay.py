@@ -160,8 +160,8 @@ def replay(  # noqa: PLR0913 - one parameter an option
     A collector takes 200 requests a second from one network, and 300 events in 10
     seconds from one browser, unless it runs with --client-rate 0 --robot-events 0.
 
-    Exit 0 if the account is right, 1 if not, or if the source cannot be read, 69 if
-    the collector or the store cannot be reached.
+    Exit 0 if the account is right, 1 if not, or if no event was accepted, or if the
+    source cannot be read; 69 if the collector or the store cannot be reached.
     """
     asker = None if no_check else _asker(store, data)
     secret = os.urandom(32) if seed is None else hashlib.sha256(b"%d" % seed).digest()
@@ -202,7 +202,9 @@ def replay(  # noqa: PLR0913 - one parameter an option
     _write(json_file, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     _write(html_file, page(report, measure).encode())
     tell(report, read.broken)
-    sys.exit(0 if account is None or account.right else 1)
+    # A run of which nothing was taken measured refusals, however right its account.
+    right = account is None or account.right
+    sys.exit(0 if right and measure.accepted else 1)
 
 
 class _Run:

@@ -83,6 +83,8 @@ def tell(report: dict[str, Any], broken: Sequence[int]) -> None:
         )
     if report["check"] is not None:
         _account(console, report["check"])
+    if not events["accepted"]:
+        console.print("✗ nothing_accepted: no event was accepted", highlight=False)
 
 
 def _latencies(console: Console, report: dict[str, Any]) -> None:

@@ -154,6 +154,24 @@ def test_store_that_is_not_there(collector: str, source: Path, tmp_path: Path) -
     assert "does not answer" in unanswered.output
 
 
+def test_nothing_was_accepted(
+    collector: str, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of which everything was refused is no success: its site may be unknown."""
+    refusal = b'{"error": {"code": "unknown_site", "message": "no such site"}}'
+    answer = _Collector._answer
+
+    def refuse(handler: _Collector, status: int, body: bytes) -> None:
+        answer(handler, *((400, refusal) if body else (status, body)))
+
+    monkeypatch.setattr(_Collector, "_answer", refuse)
+    done = run(source, "--to", collector, "--no-check", "--speed", "max")
+
+    assert 1 == done.exit_code, done.output
+    assert "unknown_site" in done.output
+    assert "✗ nothing_accepted: no event was accepted" in done.output
+
+
 def test_key_of_a_file(collector: str, source: Path, tmp_path: Path) -> None:
     """A key may stand in a file, where no list of processes shows it."""
     file = tmp_path / "key"
