@@ -8,26 +8,34 @@ Processor time of one thread in microseconds, of steps the best of several round
 "Alone" is an event that comes by itself; "together" are 32 that came in one round of
 the loop and take each step together, as under load (`Processor.process_all`).
 
-Machines and hours differ. So right after each round a fixed piece of work of a library
-is timed, orjson reading 300 bytes, and "at 0.70" is what the rounds would have cost, by
-the median of their ratios to it, where that takes 0.70: on the machine of the research
-notes. It moves by some percent where the microseconds double. The fixed piece is done
-as often before it is timed: right after cold work it takes a third longer.
+Machines and hours differ. So right after each round some pieces of work that the
+research notes measured are done, too: texts and agents read, an address, a random id.
+"there" is what the rounds would have cost on the machine of the notes, by the median of
+their ratios to the pieces (of which the geometric mean counts). One piece alone is no
+measure: between makers of processors orjson got faster where Python's own code took
+twice as long. The pieces are done as often before they are timed: right after cold
+work they take a third longer.
 """
 
 import argparse
 import gc
+import ipaddress
 import itertools
+import json
 import statistics
 import tempfile
 import time
 import tracemalloc
+import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
+from ua_parser import Parser
+from ua_parser.loaders import load_lazy_builtins
+from ua_parser.regex import Resolver
 
 from pipeline.agents.networks import load_networks
 from pipeline.agents.rate import Rate
@@ -58,9 +66,6 @@ _TOGETHER = 32
 _STREAM = 20_000
 # The layer counts, and finds nobody fast: a robot's event would cost less.
 _NO_LIMIT = 10_000_000
-# The fixed piece of work: how often, and what it takes on the notes' machine, in us.
-_FIXED = 60
-_THERE = 0.70
 _BLINK = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{0}.0.{1}.0"
 _WEBKIT = (
     "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.{1} Mobile/15E148 Safari/604.1"
@@ -90,6 +95,29 @@ _SYLLABLES = [one + two for one in "bdfgklmnprst" for two in "aeiou"]
 _BODY = orjson.dumps(
     {"a": "b" * 100, "c": [1, 2, 3], "d": {"e": "f" * 60}, "g": "h" * 90}
 )
+
+
+_PARSER = Parser(Resolver(load_lazy_builtins()))
+# How often a piece is done after a round.
+_TIMES = 12
+
+
+class _Piece(NamedTuple):
+    """A piece of work, by a number, and what it takes on the notes' machine."""
+
+    do: Callable[[int], object]
+    notes_us: float
+
+
+_PIECES = {
+    "orjson reads 300 bytes": _Piece(lambda _: orjson.loads(_BODY), 0.70),
+    "json reads 300 bytes": _Piece(lambda _: json.loads(_BODY), 2.73),
+    "ipaddress cuts an address": _Piece(
+        lambda n: str(ipaddress.ip_network(f"{_address(n)}/24", strict=False)), 3.68
+    ),
+    "ua-parser reads an agent": _Piece(lambda n: _PARSER.parse(_agent(n)), 14.1),
+    "uuid4 as a text": _Piece(lambda _: str(uuid.uuid4()), 2.13),
+}
 
 
 class Bench:
@@ -153,14 +181,14 @@ class Bench:
                 forget_all()
             marks = _Marks()
             done = self.processor.process_all(some, marks.add)
-            fixed_us = _fixed()
+            slower = _slower()
             _raise_first(done)
             for (_, begun), (step, ended) in itertools.pairwise(marks.times):
                 steps.setdefault(step, []).append(
-                    _Round((ended - begun) / number * 1e6, fixed_us)
+                    _Round((ended - begun) / number * 1e6, slower)
                 )
             taken_us = (marks.times[-1][1] - marks.times[0][1]) / number * 1e6
-            rounds.append(_Round(taken_us, fixed_us))
+            rounds.append(_Round(taken_us, slower))
         if number > 1:
             for step, some_rounds in steps.items():
                 _print(step, some_rounds)
@@ -241,9 +269,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--geo", type=Path, default=Path("data/geo"))
     geo = sorted(parser.parse_args().geo.glob("*.mmdb"))
-    loads = _best(orjson.loads, [(_BODY,)] * 2000)
-    print(f"{'':34}{'lowest':>8}{'median':>8}{'at 0.70':>8}")
-    print(f"{'orjson.loads, 300 bytes':34}{loads:8.2f}")
+    print(f"{'':34}{'lowest':>8}{'median':>8}{'there':>8}")
+    for name, piece in _PIECES.items():
+        taken = [_piece_us(piece) for _ in range(100)]
+        numbers = (min(taken), statistics.median(taken), piece.notes_us)
+        print(f"{name:34}" + "".join(f"{number:8.2f}" for number in numbers))
     print(f"{'city databases':34}{len(geo):8}")
     with tempfile.TemporaryDirectory() as root:
         bench = Bench(Path(root), geo)
@@ -263,26 +293,33 @@ class _Marks:
 
 
 class _Round(NamedTuple):
-    """What an event of a round took, and the fixed piece of work right after it."""
+    """What an event of a round took, and how slow the machine was right after it."""
 
     taken_us: float
-    fixed_us: float
+    slower: float
 
     @classmethod
     def since(cls, begun: float, events: int) -> "_Round":
         """End a round of so many events."""
         taken_us = (time.thread_time() - begun) / events * 1e6
-        return cls(taken_us, _fixed())
+        return cls(taken_us, _slower())
 
 
-def _fixed() -> float:
-    """Return what the fixed piece of work takes now, in microseconds."""
-    for _ in range(_FIXED):
-        orjson.loads(_BODY)
+def _slower() -> float:
+    """Return how many times what the notes say the pieces take now."""
+    return statistics.geometric_mean(
+        _piece_us(piece) / piece.notes_us for piece in _PIECES.values()
+    )
+
+
+def _piece_us(piece: _Piece) -> float:
+    numbers = range(_TIMES)
+    for number in numbers:
+        piece.do(number)
     begun = time.thread_time()
-    for _ in range(_FIXED):
-        orjson.loads(_BODY)
-    return (time.thread_time() - begun) / _FIXED * 1e6
+    for number in numbers:
+        piece.do(number)
+    return (time.thread_time() - begun) / _TIMES * 1e6
 
 
 def _raise_first(done: Sequence[object]) -> None:
@@ -293,7 +330,7 @@ def _raise_first(done: Sequence[object]) -> None:
 
 def _print(what: str, rounds: Sequence[_Round]) -> None:
     taken = [one.taken_us for one in rounds]
-    there = statistics.median(one.taken_us / one.fixed_us for one in rounds) * _THERE
+    there = statistics.median(one.taken_us / one.slower for one in rounds)
     numbers = (min(taken), statistics.median(taken), there)
     print(f"  {what:32}" + "".join(f"{number:8.2f}" for number in numbers))
 
@@ -339,6 +376,16 @@ def _word(number: int) -> str:
     return word or _SYLLABLES[0]
 
 
+def _address(number: int) -> str:
+    """Return an address, all over their space but where it is reserved."""
+    parts = (11 + number % 100, number >> 16 & 255, number >> 8 & 255, number & 255)
+    return ".".join(map(str, parts))
+
+
+def _agent(number: int) -> str:
+    return AGENTS[number % len(AGENTS)][0].format(100 + number % 900, number)
+
+
 def _raw(number: int, *, hostile: bool = False) -> RawEvent:
     """Return one visit of a page; what it says depends on the number alone."""
     major = 100 + number % 900
@@ -354,7 +401,7 @@ def _raw(number: int, *, hostile: bool = False) -> RawEvent:
         "language": "de-DE",
         "consent": {"statistics": True, "marketing": False},
     }
-    agent, platform, mobile = AGENTS[number % len(AGENTS)]
+    _, platform, mobile = AGENTS[number % len(AGENTS)]
     hints = {
         "sec-ch-ua": f'"Google Chrome";v="{major}", "Not_A Brand";v="24"',
         "sec-ch-ua-mobile": f"?{mobile}",
@@ -365,17 +412,8 @@ def _raw(number: int, *, hostile: bool = False) -> RawEvent:
         event=msgspec.convert(event, PageView),
         event_id="0190f3c8-7b2a-7000-8000-000000000001",
         door="script",
-        # All over the address space but where it is reserved.
-        address=".".join(
-            str(part)
-            for part in (
-                11 + number % 100,
-                number >> 16 & 255,
-                number >> 8 & 255,
-                number & 255,
-            )
-        ),
-        user_agent=agent.format(major, number) + (f" x{number}" if hostile else ""),
+        address=_address(number),
+        user_agent=_agent(number) + (f" x{number}" if hostile else ""),
         referer="",
         headers={
             "accept-language": "de-DE,de;q=0.9,en;q=0.8",
