@@ -70,12 +70,17 @@ class Found(msgspec.Struct, frozen=True):
 def segments(root: Path, sealing: Sealing) -> Iterator[Found]:
     """Yield all segments, those of a state together, oldest first."""
     for state in STATES:
-        for path in sorted((root / state).glob(f"*{SUFFIX}"), key=_moment):
+        for path in sorted(_paths(root / state), key=_moment):
             try:
                 yield _found(path, state, sealing)
             except FileNotFoundError:
                 # It went on to another state meanwhile.
                 continue
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    # A hidden one is just being made, or was left by a crash before its first row.
+    return folder.glob(f"[!.]*{SUFFIX}")
 
 
 def find(root: Path, sealing: Sealing, name: str) -> Found:
@@ -88,7 +93,7 @@ def find(root: Path, sealing: Sealing, name: str) -> Found:
     """
     wanted = name.removesuffix(SUFFIX)
     for state in STATES:
-        for path in (root / state).glob(f"*{SUFFIX}"):
+        for path in _paths(root / state):
             whole = path.name.removesuffix(SUFFIX)
             if wanted in (whole, whole.partition("-")[2]):
                 return _found(path, state, sealing)

@@ -164,12 +164,15 @@ class Product:
 
     def wait_loaded(self) -> None:
         """Wait until nothing is on its way to the store."""
-        wait_until(self._all_loaded, "segments did not load", 20)
+        wait_until(self.all_loaded, "segments did not load", 20)
 
-    def _all_loaded(self) -> bool:
+    def all_loaded(self) -> bool:
+        """Say if nothing is on its way to the store."""
         spool = self.data / "spool"
         return not any(
-            any((spool / state).glob("*.ndjson")) for state in ("open", "sealed")
+            # What a crash left hidden, before its first row, stays for a minute.
+            any((spool / state).glob("[!.]*.ndjson"))
+            for state in ("open", "sealed")
         )
 
     def _has_its_keeper(self) -> bool:

@@ -293,7 +293,7 @@ def waiting(product: Product) -> list[Path]:
     return [
         path
         for state in ("open", "sealed")
-        for path in (spool / state).glob("*.ndjson")
+        for path in (spool / state).glob("[!.]*.ndjson")
     ]
 
 

@@ -251,16 +251,7 @@ class Stage:
 
     def settle(self) -> None:
         """Wait until nothing is on its way to the store."""
-        self.until(self.loaded, "segments are not loaded")
-
-    def loaded(self) -> bool:
-        """Say if nothing is on its way to the store."""
-        spool = self.product.data / "spool"
-        return not any(
-            path.suffix == ".ndjson"
-            for state in ("open", "sealed")
-            for path in (spool / state).iterdir()
-        )
+        self.until(self.product.all_loaded, "segments are not loaded")
 
     def ask(self, sql: str) -> list[list[Any]]:
         """Return the rows that the store answers a statement with."""

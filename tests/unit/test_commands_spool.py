@@ -72,6 +72,17 @@ def test_ls(data: Path) -> None:
     assert "27 CANNOT_PARSE_INPUT" in table
 
 
+def test_what_is_just_being_made(data: Path) -> None:
+    """A segment without its name yet, as a crash may leave it, is not one."""
+    (data / "spool" / "open" / ".events-0005.ndjson").write_bytes(b"")
+    found = listed(data, "--state", "open")
+    done = run(data, "show", "0005")
+
+    assert ["0001"] == [one["id"] for one in found]
+    assert 1 == done.exit_code
+    assert "unknown_segment" in done.output
+
+
 def test_show(data: Path) -> None:
     """Header and count; rows only when they are asked for, by column."""
     about = run(data, "show", "events-0004").output.splitlines()
