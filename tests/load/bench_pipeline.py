@@ -66,12 +66,14 @@ _TOGETHER = 32
 _STREAM = 20_000
 # The layer counts, and finds nobody fast: a robot's event would cost less.
 _NO_LIMIT = 10_000_000
-_BLINK = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{0}.0.{1}.0"
+_BLINK = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{0}.0.{1}.{2}"
 _WEBKIT = (
-    "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.{1} Mobile/15E148 Safari/604.1"
+    "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.{1}.{2} "
+    "Mobile/15E148 Safari/604.1"
 )
-_GECKO = "Gecko/20100101 Firefox/{0}.{1}"
-# Agents as the browsers of most people send them, their platform, and if mobile.
+_GECKO = "Gecko/20100101 Firefox/{0}.{1}.{2}"
+# Agents as the browsers of most people send them, their platform, and if mobile. The
+# last is of no form whose versions alone are read: one in six, as among visits.
 AGENTS = (
     (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_BLINK} Safari/537.36", "Windows", 0),
     (f"Mozilla/5.0 (Linux; Android 10; K) {_BLINK} Mobile Safari/537.36", "Android", 1),
@@ -86,9 +88,14 @@ AGENTS = (
         0,
     ),
     (
-        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{{0}}.{{1}}) {_GECKO}",
+        f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{{0}}.{{1}}.{{2}}) {_GECKO}",
         "",
         0,
+    ),
+    (
+        f"Mozilla/5.0 (Linux; Android 14; Pixel 8 Pro) {_BLINK} Mobile Safari/537.36",
+        "Android",
+        1,
     ),
 )
 _SYLLABLES = [one + two for one in "bdfgklmnprst" for two in "aeiou"]
@@ -383,7 +390,8 @@ def _address(number: int) -> str:
 
 
 def _agent(number: int) -> str:
-    return AGENTS[number % len(AGENTS)][0].format(100 + number % 900, number)
+    form, _, _ = AGENTS[number % len(AGENTS)]
+    return form.format(100 + number % 900, number // 1000, number % 1000)
 
 
 def _raw(number: int, *, hostile: bool = False) -> RawEvent:

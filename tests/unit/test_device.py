@@ -4,6 +4,7 @@ import json
 import os
 import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import pipeline.device
 from pipeline.agents.device_kind import DeviceType
+from pipeline.agents.plain_agents import LINES, plain_agent
 from pipeline.agents.robot_agents import agent_kind
 from pipeline.device import (
     ClientHints,
@@ -359,6 +361,88 @@ def test_agents_are_read_as_by_the_parser(system: str, browser: str, what: Any) 
         expected.user_agent.major or "",
         expected.os.major or "",
     )
+
+
+def versions(browser: str, other: str, ios: str, android: str) -> Callable[..., str]:
+    """Return what puts versions into a line of plain_agents.txt."""
+    marks = {
+        "<browser>": browser,
+        "<other>": other,
+        "<ios>": ios,
+        "<android>": android,
+    }
+    return lambda line: re.sub("<[a-z]+>", lambda mark: marks[mark[0]], line)
+
+
+NUMBER = st.integers(0, 99) | st.integers(0, 99_999)
+BROWSER_VERSION = st.builds(
+    lambda major, rest: ".".join(map(str, (major, *rest))),
+    st.integers(10, 200) | st.integers(10, 999),
+    st.lists(NUMBER, min_size=1, max_size=3),
+)
+SMALL = st.integers(0, 99)
+IOS_VERSION = st.builds("{}_{}".format, st.integers(1, 99), SMALL) | st.builds(
+    "{}_{}_{}".format, st.integers(1, 99), SMALL, SMALL
+)
+ANDROID_VERSION = st.integers(1, 99).map(str) | st.builds(
+    "{}.{}.{}".format, st.integers(1, 99), SMALL, SMALL
+)
+
+
+@given(
+    st.sampled_from(LINES),
+    st.builds(versions, BROWSER_VERSION, BROWSER_VERSION, IOS_VERSION, ANDROID_VERSION),
+    st.sampled_from(["", "?1"]),
+)
+def test_plain_agents_are_read_as_by_the_patterns(
+    line: str, filled: Callable[[str], str], mobile: str
+) -> None:
+    """Of a known form only versions are read, and all is as every pattern would say."""
+    agent = filled(line)
+
+    assert plain_agent(agent) is not None
+    assert pipeline.device._said(agent, mobile) == pipeline.device._search(
+        agent, mobile
+    )
+
+
+def test_each_plain_form_is_found_as_itself() -> None:
+    """No form hides another, and each tells the system's version as it is."""
+    found = [
+        plain_agent(versions("18.0", "118.0", "18_5", "14")(line)) for line in LINES
+    ]
+
+    assert [plain and plain.sample for plain in found] == [
+        versions("18.0", "118.0", "18_5", "14")(line) for line in LINES
+    ]
+    assert [(plain.browser, plain.system) for plain in found if plain] == [
+        ("18", "18" if "<ios>" in line else "14" if "<android>" in line else "")
+        for line in LINES
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kept", "changed"),
+    [
+        ("Mozilla/5.0 (Windows", " Mozilla/5.0 (Windows"),
+        ("Safari/537.36", "Safari/537.36\n"),
+        ("Safari/537.36", "Safari/537.36 Quark/1.0"),
+        ("Chrome/130", "HeadlessChrome/130"),
+        ("Chrome/130", "Chrome/1300"),
+        ("Chrome/130", "Chrome/9"),
+        ("Chrome/130.0", "Chrome/130.123456"),
+        ("Chrome/130.0.0.0", "Chrome/130.0.0.0.0"),
+        ("Chrome/130.0.0.0", "Chrome/130"),
+        ("Chrome/130", "Chrome/\u0661\u0663\u0660"),
+        ("x64)", "x64; compatible; Googlebot/2.1)"),
+        ("KHTML", "khtml"),
+    ],
+)
+def test_what_differs_a_little_is_no_plain_agent(kept: str, changed: str) -> None:
+    """One character more, less or other, and all patterns are asked."""
+    assert plain_agent(WINDOWS_CHROME) is not None
+    assert kept in WINDOWS_CHROME
+    assert plain_agent(WINDOWS_CHROME.replace(kept, changed)) is None
 
 
 @pytest.mark.parametrize(
