@@ -14,7 +14,7 @@ import functools
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,9 +81,11 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         young: dict[int, T] = {}
         old: dict[int, T] = {}
+        # By place alone: what was given by name would not be in the key.
+        call = cast("Callable[..., T]", function)
 
         @functools.wraps(function)
-        def remembered(*args: P.args, **named: P.kwargs) -> T:
+        def remembered(*args: Any) -> T:  # noqa: ANN401 - those of the function
             nonlocal young, old
             key = hash(args)
             # One step: another thread may forget everything between two.
@@ -92,7 +94,7 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 return found
             found = old.get(key)
             if found is None:
-                found = function(*args, **named)
+                found = call(*args)
             if len(young) >= entries:
                 old, young = young, {}
             young[key] = found
@@ -104,7 +106,7 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         remembered.forget = forget  # type: ignore[attr-defined]
         _ALL.add(remembered)
-        return remembered
+        return cast("Callable[P, T]", remembered)
 
     return decorate
 

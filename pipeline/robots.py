@@ -7,6 +7,7 @@ counted apart by their reason and none is thrown away unseen. Private Relay, VPN
 Tor are people.
 """
 
+import re
 from collections.abc import Callable
 
 from pipeline.agents.networks import Kind
@@ -16,6 +17,9 @@ from pipeline.enrich import MAIL
 from pipeline.memo import remember
 from pipeline.referrer import is_spam
 from schemas.raw_event import RawEvent
+
+# As browsers read it: a backslash ends a host, too, and the last at-sign a user.
+_HOST = re.compile(r".*?://(?:[^/?#\\]*@)?(?:\[([^]/?#\\]*)|([^:/?#\\]*))", re.DOTALL)
 
 
 class Robots:
@@ -85,12 +89,5 @@ def agents_and_referrers() -> Robots:
 
 def host_of(url: str) -> str:
     """Return the host of a URL in lower case, without port and user; "" for none."""
-    _, sign, rest = url.partition("://")
-    if not sign:
-        return ""
-    for end in "/?#\\":
-        rest = rest.partition(end)[0]
-    host = rest.rpartition("@")[2].lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].rstrip(".")
+    match = _HOST.match(url)
+    return (match[1] or match[2] or "").lower().rstrip(".") if match else ""

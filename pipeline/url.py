@@ -173,7 +173,7 @@ def _clean_target(url: str, extra: Extra) -> tuple[str, str, _Rules]:
         if scheme or rest.startswith("//"):
             host, path, _, rules = _split(rest, extra)
             return host, "/" if host in _CALLING else path, rules
-        found = _clean_path(rest, extra)
+        found = _clean_path(rest.partition("#")[0].partition("?")[0], extra)
         return "", found.text, found.rules
     return f"{name}:" if name in _NAMED_SCHEMES else "other:", "", ()
 
@@ -231,7 +231,6 @@ def _to_ascii(host: str) -> str:
 
 
 def _clean_path(path: str, extra: Extra) -> Redacted:
-    path = path.partition("#")[0].partition("?")[0]
     if ";" in path:
         # Parameters of a path segment carry session ids (";jsessionid=").
         path = _MATRIX.sub("", path)

@@ -18,8 +18,9 @@ MAX_CAMPAIGN = 200
 MAX_VALUE = 100
 MAX_QUERY = 512
 _MAX_PARAMETERS = 200
+_FIELDS = {name: field for field, names in CAMPAIGN.items() for name in names}
 # Of several names for one field the first wins.
-_FIELDS = tuple((name, field) for field, names in CAMPAIGN.items() for name in names)
+_PLACES = {name: place for place, name in enumerate(_FIELDS)}
 # A plus between words.
 _SPACE = re.compile(r"(?<=[A-Za-z0-9%])\+|\+(?![0-9])")
 _READABLE = "[]/:,@!*"
@@ -78,10 +79,10 @@ def read_query(
 
 def _campaign(found: dict[str, str], extra: Extra, rules: list[str]) -> Campaign:
     fields: dict[str, str] = {}
-    for name, field in _FIELDS:
-        raw = found.get(name)
-        if raw and field not in fields:
-            clean = _clean(raw, MAX_CAMPAIGN, extra)
+    for name in found if len(found) == 1 else sorted(found, key=_PLACES.__getitem__):
+        field = _FIELDS[name]
+        if field not in fields:
+            clean = _clean(found[name], MAX_CAMPAIGN, extra)
             rules += clean.rules
             fields[field] = clean.text
     return Campaign(**fields)
