@@ -107,15 +107,20 @@ async def run_edge(
             _log.info("collecting on %s", address)
             if lifeline is not None:
                 lifeline.ready()
-            # A full collection of all that was made until now stops the loop for as
-            # long as hundreds of events take, and finds nothing.
-            gc.collect()
-            gc.freeze()
-            # What comes after that goes as it came, by its own counting; what does not
-            # is looked for less often than the interpreter would.
-            gc.set_threshold(*_COLLECT_AFTER)
+            collect_seldom()
             await first_of(until_told(lifeline), spool.broken())
     _log.info("drained")
+
+
+def collect_seldom() -> None:
+    """Keep what was made until now for good, and look seldom for what is to go."""
+    # A full collection of all that was made until now stops the loop for as long as
+    # hundreds of events take, and finds nothing.
+    gc.collect()
+    gc.freeze()
+    # What comes after that goes as it came, by its own counting; what does not is
+    # looked for less often than the interpreter would.
+    gc.set_threshold(*_COLLECT_AFTER)
 
 
 def _listener(settings: Settings, inherited: int | None) -> socket.socket:

@@ -8,6 +8,7 @@ of them. Pure, but for the packs that are read at the start.
 import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,6 +53,13 @@ class Assessment(msgspec.Struct, frozen=True):
     closed: bool
 
 
+class _Said(NamedTuple):
+    """What each source says, and all of them merged."""
+
+    readings: tuple[Reading, ...]
+    consent: ConsentState
+
+
 class Assessor:
     """Reads requests as policy and packs want it; one for each process."""
 
@@ -67,6 +75,8 @@ class Assessor:
         self._packs = packs
         self._signals = SignalReader(policy)
         self._known: Memory[Assessment] = Memory(_CACHED)
+        # What is said is the same wherever it is said.
+        self._said: Memory[_Said] = Memory(_CACHED)
 
     def assess(self, raw: RawEvent, site: Site, place: str) -> Assessment:
         """
@@ -84,10 +94,12 @@ class Assessor:
         day = raw.received_ms // DAY_MS
         key = hash((*parts, place, speaks_for_others(raw), day))
         return self._known.get(key) or self._known.put(
-            key, self._assess(raw, site, place)
+            key, self._assess(raw, site, place, hash((*parts, day)))
         )
 
-    def _assess(self, raw: RawEvent, site: Site, place: str) -> Assessment:
+    def _assess(
+        self, raw: RawEvent, site: Site, place: str, said_key: int | None = None
+    ) -> Assessment:
         claim = raw.event.consent
         declared = _UNDECLARED[site.child_directed]
         if claim is not None and (
@@ -116,11 +128,20 @@ class Assessor:
             or bool(claim.gdpr)
             or any(pack.reads_tcf for pack in rules.packs)
         )
-        readings = self._signals.read(raw, site, place=place, tcf_applies=tcf_applies)
-        consent = merge(readings)
-        found = grants(consent, rules)
+        said = None if said_key is None else self._said.get(said_key)
+        if said is None:
+            said = self._read(raw, site, place, tcf_applies=tcf_applies)
+            if said_key is not None:
+                self._said.put(said_key, said)
+        found = grants(said.consent, rules)
         closed = found["essential"].closed.issuperset(ASKED)
-        return Assessment(tuple(readings), consent, rules, found, closed)
+        return Assessment(said.readings, said.consent, rules, found, closed)
+
+    def _read(
+        self, raw: RawEvent, site: Site, place: str, *, tcf_applies: bool
+    ) -> "_Said":
+        readings = self._signals.read(raw, site, place=place, tcf_applies=tcf_applies)
+        return _Said(tuple(readings), merge(readings))
 
 
 def circumstances(

@@ -92,7 +92,7 @@ def remember(entries: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
             found = young.get(key)
             if found is not None:
                 return found
-            found = old.get(key)
+            found = old.get(key) if old else None
             if found is None:
                 found = call(*args)
             if len(young) >= entries:

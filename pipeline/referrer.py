@@ -117,7 +117,8 @@ def classify(
         path, which names folders and mails, is left out.
 
     """
-    source, rules = read_source(referrer, page_host, utm_source, utm_medium, extra)
+    campaign = clean_campaign(utm_source, extra), clean_campaign(utm_medium, extra)
+    source, rules = read_source(referrer, page_host, *campaign, extra)
     if rules:
         count(rules)
     return source
@@ -126,18 +127,19 @@ def classify(
 def read_source(
     referrer: str,
     page_host: str,
-    utm_source: str | None,
-    utm_medium: str | None,
+    utm_source: str,
+    utm_medium: str,
     extra: Extra,
 ) -> tuple[Source, tuple[str, ...]]:
-    """Do what `classify` does; return the rules of what was replaced, uncounted."""
+    """
+    Do what `classify` does; return the rules of what was replaced, uncounted.
+
+    Source and medium of the campaign are cleaned already, "" for none.
+    """
     domain, path, rules = _clean_referrer(referrer, extra)
     if not utm_source and not utm_medium:
         return _source(domain, path, page_host, None), rules
-    campaign = (
-        clean_campaign(utm_source, extra).lower(),
-        clean_campaign(utm_medium, extra).lower(),
-    )
+    campaign = utm_source.lower(), utm_medium.lower()
     return _source(domain, path, page_host, campaign), rules
 
 

@@ -5,7 +5,7 @@ Some fifty signs are one automaton of RE2: a microsecond for a title, and no tex
 it slower than linear. Most texts show no sign of anything and are done with that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import re2
 
@@ -30,6 +30,7 @@ class Signs:
         alone = [place for place, first in enumerate(firsts) if not first]
         groups = list(dict.fromkeys(first for first in firsts if first))
         self._first = _Set([*(signs[place] for place in alone), *groups])
+        self._nothing = [self._first.always]
         self._alone = alone
         self._groups = [
             [place for place, first in enumerate(firsts) if first == group]
@@ -43,40 +44,48 @@ class Signs:
     def shown(self, text: str) -> Sequence[int]:
         """Return the places of the signs that a text shows; all when in doubt."""
         encoded = text.encode()
-        found = self._first.found(encoded)
+        found = self._first.match(encoded)
         if found is None:
             return self._all
-        if not found:
-            return found
+        # Nearly always so, and asked of every text.
+        if found == self._nothing:
+            return ()
+        found.remove(self._first.always)
         alone, shown = self._alone, []
         for number in found:
             if number < len(alone):
                 shown.append(alone[number])
                 continue
             places = self._groups[number - len(alone)]
-            inner = self._seconds[number - len(alone)].found(encoded)
-            shown += places if inner is None else [places[one] for one in inner]
+            second = self._seconds[number - len(alone)]
+            inner = second.match(encoded)
+            if inner is None:
+                shown += places
+            else:
+                shown += [places[one] for one in inner if one != second.always]
         return shown
 
 
 class _Set:
-    """Expressions that are looked for in one pass."""
+    """
+    Expressions that are looked for in one pass.
+
+    Attributes:
+        match: returns the numbers of those in a text, and `always`; None if that
+            cannot be told.
+        always: a number that is found in every text: where it is not, the automaton
+            gave up.
+
+    """
 
     def __init__(self, expressions: Sequence[str]) -> None:
         options = re2.Options()
         options.max_mem = _MAX_MEMORY
         # What it would log holds the expressions, and nobody reads it.
         options.log_errors = False
-        self._set = re2.Set.SearchSet(options)
+        these = re2.Set.SearchSet(options)
         for expression in expressions:
-            self._set.Add(expression)
-        # Found in every text: where it is not, the automaton gave up.
-        self._always = self._set.Add("")
-        self._set.Compile()
-
-    def found(self, text: bytes) -> list[int] | None:
-        """Return the numbers of those in a text, None if that cannot be told."""
-        numbers: list[int] | None = self._set.Match(text)
-        if numbers is not None:
-            numbers.remove(self._always)
-        return numbers
+            these.Add(expression)
+        self.always: int = these.Add("")
+        these.Compile()
+        self.match: Callable[[bytes], list[int] | None] = these.Match

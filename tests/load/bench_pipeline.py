@@ -37,6 +37,7 @@ from ua_parser import Parser
 from ua_parser.loaders import load_lazy_builtins
 from ua_parser.regex import Resolver
 
+from collector.app import collect_seldom
 from pipeline.agents.networks import load_networks
 from pipeline.agents.rate import Rate
 from pipeline.clock import now_ms
@@ -284,6 +285,8 @@ def main() -> None:
     print(f"{'city databases':34}{len(geo):8}")
     with tempfile.TemporaryDirectory() as root:
         bench = Bench(Path(root), geo)
+        # As an edge does before its first request.
+        collect_seldom()
         bench.warm()
         bench.cold()
         bench.stream()
@@ -323,10 +326,14 @@ def _piece_us(piece: _Piece) -> float:
     numbers = range(_TIMES)
     for number in numbers:
         piece.do(number)
-    begun = time.thread_time()
-    for number in numbers:
-        piece.do(number)
-    return (time.thread_time() - begun) / _TIMES * 1e6
+    taken = 0.0
+    # Where a machine is shared its clock of a thread may stand still for a while.
+    while not taken:
+        begun = time.thread_time()
+        for number in numbers:
+            piece.do(number)
+        taken = time.thread_time() - begun
+    return taken / _TIMES * 1e6
 
 
 def _raise_first(done: Sequence[object]) -> None:
