@@ -20,7 +20,7 @@ from schemas.raw_event import RawEvent
 _CACHED = 4096
 # Where browsers say that they fetch ahead, and what they say: "prefetch;prerender",
 # "prefetch;anonymous-client-ip", and Safari's "preview".
-_PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_PREFETCH_HEADERS = frozenset(("sec-purpose", "purpose", "x-purpose", "x-moz"))
 _PREFETCH_WORDS = ("prefetch", "preview", "prerender")
 
 
@@ -133,9 +133,7 @@ def header_flags(headers: dict[str, str]) -> tuple[str, ...]:
 
 def is_prefetch(headers: dict[str, str]) -> bool:
     """Say if a request fetches ahead what may never be seen; names in lower case."""
-    for name in _PREFETCH_HEADERS:
-        if name in headers:
-            value = headers[name].lower()
-            if any(word in value for word in _PREFETCH_WORDS):
-                return True
-    return False
+    if _PREFETCH_HEADERS.isdisjoint(headers):
+        return False
+    values = [headers[name].lower() for name in _PREFETCH_HEADERS & headers.keys()]
+    return any(word in value for value in values for word in _PREFETCH_WORDS)

@@ -74,7 +74,7 @@ _WEBKIT = (
 )
 _GECKO = "Gecko/20100101 Firefox/{0}.{1}.{2}"
 # Agents as the browsers of most people send them, their platform, and if mobile. The
-# last is of no form whose versions alone are read: one in six, as among visits.
+# last is of no form whose versions alone are read: one in seven, as among visits.
 AGENTS = (
     (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_BLINK} Safari/537.36", "Windows", 0),
     (f"Mozilla/5.0 (Linux; Android 10; K) {_BLINK} Mobile Safari/537.36", "Android", 1),
@@ -92,6 +92,14 @@ AGENTS = (
         f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{{0}}.{{1}}.{{2}}) {_GECKO}",
         "",
         0,
+    ),
+    (
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 "
+            "(KHTML, like Gecko) GSA/{0}.{1}.{2} Mobile/15E148 Safari/604.1"
+        ),
+        "",
+        1,
     ),
     (
         f"Mozilla/5.0 (Linux; Android 14; Pixel 8 Pro) {_BLINK} Mobile Safari/537.36",

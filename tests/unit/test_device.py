@@ -363,10 +363,13 @@ def test_agents_are_read_as_by_the_parser(system: str, browser: str, what: Any) 
     )
 
 
-def versions(browser: str, other: str, ios: str, android: str) -> Callable[..., str]:
+def versions(
+    browser: str, app: str, other: str, ios: str, android: str
+) -> Callable[..., str]:
     """Return what puts versions into a line of plain_agents.txt."""
     marks = {
         "<browser>": browser,
+        "<app>": app,
         "<other>": other,
         "<ios>": ios,
         "<android>": android,
@@ -380,6 +383,9 @@ BROWSER_VERSION = st.builds(
     st.integers(10, 200) | st.integers(10, 999),
     st.lists(NUMBER, min_size=1, max_size=3),
 )
+APP_VERSION = st.builds(
+    "{}.{}.{}".format, st.integers(10, 999), NUMBER, st.integers(0, 9_999_999_999)
+)
 SMALL = st.integers(0, 99)
 IOS_VERSION = st.builds("{}_{}".format, st.integers(1, 99), SMALL) | st.builds(
     "{}_{}_{}".format, st.integers(1, 99), SMALL, SMALL
@@ -391,7 +397,14 @@ ANDROID_VERSION = st.integers(1, 99).map(str) | st.builds(
 
 @given(
     st.sampled_from(LINES),
-    st.builds(versions, BROWSER_VERSION, BROWSER_VERSION, IOS_VERSION, ANDROID_VERSION),
+    st.builds(
+        versions,
+        browser=BROWSER_VERSION,
+        app=APP_VERSION,
+        other=BROWSER_VERSION,
+        ios=IOS_VERSION,
+        android=ANDROID_VERSION,
+    ),
     st.sampled_from(["", "?1"]),
 )
 def test_plain_agents_are_read_as_by_the_patterns(
@@ -409,11 +422,12 @@ def test_plain_agents_are_read_as_by_the_patterns(
 def test_each_plain_form_is_found_as_itself() -> None:
     """No form hides another, and each tells the system's version as it is."""
     found = [
-        plain_agent(versions("18.0", "118.0", "18_5", "14")(line)) for line in LINES
+        plain_agent(versions("18.0", "18.0.0", "118.0", "18_5", "14")(line))
+        for line in LINES
     ]
 
     assert [plain and plain.sample for plain in found] == [
-        versions("18.0", "118.0", "18_5", "14")(line) for line in LINES
+        versions("18.0", "18.0.0", "118.0", "18_5", "14")(line) for line in LINES
     ]
     assert [(plain.browser, plain.system) for plain in found if plain] == [
         ("18", "18" if "<ios>" in line else "14" if "<android>" in line else "")
