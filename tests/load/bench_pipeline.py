@@ -95,8 +95,9 @@ AGENTS = (
     ),
     (
         (
-            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 "
-            "(KHTML, like Gecko) GSA/{0}.{1}.{2} Mobile/15E148 Safari/604.1"
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) "
+            "AppleWebKit/605.1.15 (KHTML, like Gecko) GSA/{0}.{1}.{2} "
+            "Mobile/15E148 Safari/604.1"
         ),
         "",
         1,
