@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.redact import COUNTS, redact, redact_path, redact_text
+from pipeline.redact import COUNTS, Kind, Redacted, redact, redact_path, redact_text
 from pipeline.redaction.decode import Decoded
 from pipeline.redaction.rules import NO_EXTRA, compile_extra
 from pipeline.redaction.signs import Signs
@@ -243,3 +243,10 @@ def _nothing(_text: bytes) -> None:
 def test_the_shortest_card(number: str) -> None:
     """A text of no more digits than the shortest card has is looked at."""
     assert redact(f"paid by {number}", LIMIT).text == "paid by [card]"
+
+
+@pytest.mark.parametrize("kind", ["text", "path"])
+def test_plain_texts_are_storable_and_cut(kind: Kind) -> None:
+    """What needs no rule loses what cannot be stored, and what is over the limit."""
+    assert redact("a\x00 plain\x7f text\x1b", LIMIT, kind) == Redacted("a plain text")
+    assert redact("word " * 100, 12, kind) == Redacted("word word wo")
