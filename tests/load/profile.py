@@ -70,19 +70,24 @@ def measure(root: Path, door: str, seconds: int, geo: Path) -> str:
     with bare(root / "bare", core) as nothing, edge(root / "edge", core, geo) as ours:
         before = wrk.run(nothing, requests, other, seconds=_BARE_S)
         warm = wrk.run(ours, requests, other, seconds=_WARM_S)
+        idle = ours.threads_cpu_s()
         spying = _spy(spy, ours, seconds, raw)
         try:
             watched = wrk.run(ours, requests, other, seconds=seconds + 2)
         finally:
             words, _ = spying.communicate(timeout=seconds + 60)
+        busy = {
+            thread: cpu_s - idle.get(thread, 0.0)
+            for thread, cpu_s in ours.threads_cpu_s().items()
+        }
         after = wrk.run(nothing, requests, other, seconds=_BARE_S)
     if spying.returncode:
         raise MissingError(f"py-spy failed: {words.strip()[-500:]}")
-    profile = read_profile(raw.read_text(encoding="utf-8").splitlines())
-    idle = (before.rate + after.rate) / 2
+    profile = read_profile(raw.read_text(encoding="utf-8").splitlines(), busy)
+    rate = (before.rate + after.rate) / 2
     return "\n".join(
         [
-            f"{door}: {warm.rate:,.0f} requests/s; ratio {warm.rate / idle:.3f}",
+            f"{door}: {warm.rate:,.0f} requests/s; ratio {warm.rate / rate:.3f}",
             f"bare aiohttp {before.rate:,.0f} before, {after.rate:,.0f} after",
             f"processor time a request: {warm.cpu_us:.0f} us",
             f"bare aiohttp {before.cpu_us:.0f} before, {after.cpu_us:.0f} after",
@@ -114,7 +119,8 @@ def _line(name: str, share: float, cpu_us: float, width: int) -> str:
 
 def _spy(spy: str, server: Server, seconds: int, raw: Path) -> subprocess.Popen[str]:
     command = [spy, "record", "--pid", str(server.pid), "--duration", str(seconds)]
-    command += ["--rate", str(_RATE), "--format", "raw", "--output", str(raw)]
+    command += ["--rate", str(_RATE), "--threads", "--format", "raw"]
+    command += ["--output", str(raw)]
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -1,13 +1,15 @@
 """
 Where the time of a request goes: samples of stacks, told apart by the parts of an edge.
 
-A sample is what `py-spy record --format raw` writes: frames from the outermost to the
-innermost, separated by semicolons, then how often it was seen.
+A sample is what `py-spy record --threads --format raw` writes: the thread, frames from
+the outermost to the innermost, separated by semicolons, then how often it was seen. Of
+a thread that only waits py-spy sees as much as of one that works: what a sample weighs
+is told by the processor time of its thread.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 _Marks = tuple[tuple[str, tuple[str, ...]], ...]
@@ -34,6 +36,7 @@ _INNERMOST: _Marks = (
     ("HTTP", ("aiohttp/", "uvloop/", "asyncio/")),
 )
 PARTS = ("HTTP", "desk", "doors", "pipeline", "spool", "answer", "hand-over")
+_THREAD = re.compile(r"^thread \((?P<id>\d+)\)")
 _FRAME = re.compile(r"^(?P<name>.*) \((?P<file>[^()]*?)(:\d+)?\)\Z")
 
 
@@ -53,34 +56,50 @@ class Profile(NamedTuple):
     own: dict[str, float]
 
 
-def read_profile(lines: Iterable[str]) -> Profile:
+def read_profile(lines: Iterable[str], busy: Mapping[int, float]) -> Profile:
     """
     Add up samples.
 
+    Args:
+        lines: the samples.
+        busy: the processor time of each thread meanwhile, by its number, seconds.
+
     Raises:
-        ValueError: when there is none.
+        ValueError: when there is no sample of a thread that did something.
 
     """
-    parts, inside, own = Counter[str](), Counter[str](), Counter[str]()
-    total = 0
-    for line in lines:
-        stack, _, times = line.strip().rpartition(" ")
-        number = int(times)
-        frames = [_without_line(frame) for frame in stack.split(";")]
-        total += number
-        parts[part_of(frames)] += number
+    samples = [_read(line) for line in lines]
+    seen = Counter[int]()
+    for thread, _, times in samples:
+        seen[thread] += times
+    total = sum(busy.get(thread, 0.0) for thread in seen)
+    if total <= 0:
+        raise ValueError("no samples")
+    parts: dict[str, float] = dict.fromkeys(PARTS, 0.0)
+    inside: dict[str, float] = defaultdict(float)
+    own: dict[str, float] = defaultdict(float)
+    for thread, frames, times in samples:
+        share = busy.get(thread, 0.0) / total * times / seen[thread]
+        parts[part_of(frames)] += share
         ours = [frame for frame in frames if _is_ours(frame)]
         for frame in set(ours):
-            inside[frame] += number
+            inside[frame] += share
         if ours:
-            own[ours[-1]] += number
-    if not total:
-        raise ValueError("no samples")
-    return Profile(
-        {part: parts[part] / total for part in PARTS},
-        {name: number / total for name, number in inside.most_common()},
-        {name: number / total for name, number in own.most_common()},
-    )
+            own[ours[-1]] += share
+    return Profile(parts, _largest_first(inside), _largest_first(own))
+
+
+def _largest_first(shares: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(shares.items(), key=lambda one: one[1], reverse=True))
+
+
+def _read(line: str) -> tuple[int, list[str], int]:
+    stack, _, times = line.strip().rpartition(" ")
+    thread, *frames = stack.split(";")
+    found = _THREAD.match(thread)
+    if found is None:
+        raise ValueError("a sample that names no thread")
+    return int(found["id"]), [_without_line(frame) for frame in frames], int(times)
 
 
 def part_of(frames: list[str]) -> str:

@@ -155,18 +155,22 @@ def test_answer_size(received: bytes, size: int | None) -> None:
 
 
 # ------------------------------------------------------------------------------ profile
+_MAIN, _SPOOL = "thread (7): MainThread", "thread (8): spool"
+
+
 def test_profile() -> None:
     """A sample is the innermost known part's, but for what is spooled or answered."""
-    receive = "main (collector/cli.py:1);events (collector/receive.py:60)"
+    receive = f"{_MAIN};main (collector/cli.py:1);events (collector/receive.py:60)"
     profile = read_profile(
         [
             f"{receive};events (collector/doors.py:9);_url (pipeline/url.py:7);f (x) 4",
             f"{receive};events (collector/doors.py:8) 1",
             f"{receive};read (aiohttp/web_request.py:3) 2",
-            "_worker (threading.py:1);_commit (pipeline/spool_writer.py:2) 1",
-            "start (aiohttp/web.py:1);finish_response (aiohttp/web.py:3);w (a.py:2) 1",
-            "_worker (concurrent/futures/thread.py:3) 1",
-        ]
+            f"{_MAIN};start (aiohttp/web.py:1);finish_response (aiohttp/web.py:3) 1",
+            f"{_SPOOL};_commit (pipeline/spool_writer.py:2) 1",
+            f"{_SPOOL};_worker (concurrent/futures/thread.py:3) 1",
+        ],
+        {7: 0.8, 8: 0.2},
     )
     expected = dict.fromkeys(PARTS, 0.1) | {"pipeline": 0.4, "HTTP": 0.2, "desk": 0.0}
 
@@ -178,7 +182,29 @@ def test_profile() -> None:
 def test_empty_profile() -> None:
     """No samples are no profile."""
     with pytest.raises(ValueError, match="no samples"):
-        read_profile([])
+        read_profile([], {7: 1.0})
+
+
+def test_idle_threads_weigh_nothing() -> None:
+    """A thread that waits is seen as often as one that works, and takes no time."""
+    samples = [
+        f"{_MAIN};events (collector/doors.py:9) 3",
+        f"{_MAIN};put (pipeline/spool.py:3) 1",
+        f"{_SPOOL};_next_group (pipeline/spool.py:2) 96",
+        "thread (9): pool;_worker (concurrent/futures/thread.py:81) 900",
+    ]
+
+    found = read_profile(samples, {7: 4.0, 8: 1.0, 9: 0.0}).own
+
+    assert found == {
+        "events (collector/doors.py)": pytest.approx(0.6),
+        "put (pipeline/spool.py)": pytest.approx(0.2),
+        "_next_group (pipeline/spool.py)": pytest.approx(0.2),
+    }
+    with pytest.raises(ValueError, match="no samples"):
+        read_profile(samples, {9: 0.0})
+    with pytest.raises(ValueError, match="no thread"):
+        read_profile(["events (collector/doors.py:9) 3"], {7: 4.0})
 
 
 # ------------------------------------------------------------------------------- report
