@@ -29,6 +29,8 @@ _PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
 _NAMED = re.compile(r"field `([^`]*)`")
 _PLAIN_NAME = re.compile(r"^[a-z][a-z_]{0,31}\Z")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# ASCII's own separators, in place of & and = while the rest is decoded.
+_PAIR, _VALUE = "\x1e", "\x1f"
 _JSON = (b"{", b"[")
 _CAMPAIGN_KEYS = ("source", "medium", "campaign", "term", "content", "id")
 # Signals that a query may carry flat, of the consent object's fields and beside them.
@@ -304,36 +306,39 @@ def _pairs(query: str) -> dict[str, str]:
     if _BAD_PERCENT.search(query):
         message = "a % is not followed by two hexadecimal digits"
         raise DecodeError("bad_query", message)
-    pairs: dict[str, str] = {}
     try:
-        if not query.isascii():
-            # Bytes that nobody percent-encoded come as lone surrogates.
-            query.encode()
-        for part in query.split("&"):
-            if not part:
-                continue
-            key, _, value = part.partition("=")
-            # Most keys and many values are plain.
-            if "%" in key or "+" in key:
-                key = unquoted(key)
-            if "%" in value or "+" in value:
-                value = unquoted(value)
-            if key in pairs:
-                shown = key if _PLAIN_NAME.match(key) else ""
-                message = "a key is given twice"
-                raise DecodeError("repeated_key", message, shown)
-            pairs[key] = value
+        # Bytes that nobody percent-encoded come as lone surrogates.
+        query.encode()
+        said = _said_in(query)
     except UnicodeError:
         raise _not_utf8() from None
+    pairs = dict(said)
+    if len(pairs) != len(said):
+        keys = [key for key, _ in said]
+        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
+        shown = twice if _PLAIN_NAME.match(twice) else ""
+        message = "a key is given twice"
+        raise DecodeError("repeated_key", message, shown)
     return pairs
+
+
+def _said_in(query: str) -> list[tuple[str, str]]:
+    """Return the names and values of a query, nothing of it encoded any more."""
+    if _PAIR in query or _VALUE in query or "%1" in query:
+        # What would be taken for a mark below: each part by itself.
+        parts = [part.partition("=") for part in query.split("&") if part]
+        return [(unquoted(key), unquoted(value)) for key, _, value in parts]
+    marked = query.replace("&", _PAIR).replace("=", _VALUE)
+    parts = [part.partition(_VALUE) for part in unquoted(marked).split(_PAIR) if part]
+    return [(key, value.replace(_VALUE, "=")) for key, _, value in parts]
 
 
 def unquoted(text: str) -> str:
     """
     Return a part of a query without its percent-encoding, as `unquote_plus` does.
 
-    Python's own way goes through each escape in Python. As escapes of a string
-    literal the same bytes are read in C.
+    Python's own way goes through each escape in Python. Quoted-printable (RFC 2045)
+    has the same escapes after another sign, and is read in C.
 
     Args:
         text: in which each % is followed by two hexadecimal digits.
@@ -342,12 +347,9 @@ def unquoted(text: str) -> str:
         UnicodeError: when what was encoded is not UTF-8.
 
     """
-    if "%" not in text:
-        return text.replace("+", " ")
-    if "\\" in text or not text.isascii():
+    if "=" in text or not text.isascii():
         return unquote_plus(text, errors="strict")
-    literal = text.replace("+", " ").replace("%", "\\x")
-    return literal.encode().decode("unicode_escape").encode("latin-1").decode()
+    return binascii.a2b_qp(text.replace("+", " ").replace("%", "=")).decode()
 
 
 def _not_utf8() -> DecodeError:
@@ -355,12 +357,9 @@ def _not_utf8() -> DecodeError:
 
 
 def _from_query(pairs: dict[str, str]) -> dict[str, Any]:
-    item: dict[str, Any] = {"event": "email_open"}
-    rest: dict[str, str] = {}
-    for key, value in pairs.items():
-        into = item if key in _PLAIN_KEYS else rest
-        into[key] = value
-    return item | _nested(rest) if rest else item
+    item: dict[str, Any] = {"event": "email_open", **pairs}
+    flat = [key for key in pairs if key not in _PLAIN_KEYS]
+    return item | _nested({key: item.pop(key) for key in flat}) if flat else item
 
 
 def _nested(pairs: dict[str, str]) -> dict[str, Any]:
@@ -370,10 +369,11 @@ def _nested(pairs: dict[str, str]) -> dict[str, Any]:
     consent: dict[str, Any] = {}
     properties: dict[str, str] = {}
     for key, value in pairs.items():
-        if key == "consent" or key in CONSENT_KEYS:
+        if key == "consent":
+            consent |= _granted(value)
+        elif key in CONSENT_KEYS:
             # A template that was not filled in says nothing, neither yes nor no.
-            if not is_absent(value):
-                consent |= consent_pair(key, value)
+            consent |= {} if is_absent(value) else consent_pair(key, value)
         elif key.startswith("p."):
             properties[key[2:]] = value
         elif key.startswith("utm_") and key[4:] in _CAMPAIGN_KEYS:
@@ -401,9 +401,7 @@ def _is_template(value: object) -> bool:
 
 
 def consent_pair(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON or text
-    """Return what a flat parameter says, as fields of the consent object."""
-    if key == "consent":
-        return dict(_granted(value))
+    """Return what a flat signal says, as fields of the consent object."""
     # Names of Google's and of OpenRTB's tags for what we call otherwise.
     if key in ("tfcd", "tfua"):
         return {"coppa": True} if value in ("1", 1) else {}
@@ -414,7 +412,13 @@ def consent_pair(key: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
 
 @remember(512)
 def _granted(words: str) -> Mapping[str, bool]:
-    """Return what a list of categories grants, and that it refuses the others."""
+    """
+    Return what a list of categories grants, and that it refuses the others.
+
+    A template that was not filled in says nothing.
+    """
+    if is_absent(words):
+        return {}
     given = {word.strip() for word in words.split(",")} - {"", "none", "essential"}
     for word in given - _CONSENT_WORDS:
         shown = word if _PLAIN_NAME.match(word) else "a word"

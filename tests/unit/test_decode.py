@@ -7,16 +7,17 @@ import json
 import re
 import zlib
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.decode import (
     _STATES,
     Decoded,
     DecodeError,
+    _said_in,
     decode_body,
     decode_query,
     unquoted,
@@ -506,6 +507,39 @@ def test_unquoted(text: str) -> None:
             unquoted(text)
     else:
         assert unquoted(text) == expected
+
+
+_PIECES = ["a", "&", "=", "+", " ", "_", "\\", "\n", "\x1e", "\x1f", "é", "\x00"]
+_ESCAPES = [
+    "%26",
+    "%3D",
+    "%3d",
+    "%2B",
+    "%25",
+    "%1e",
+    "%1F",
+    "%1G",
+    "%c3%A9",
+    "%ff",
+    "%",
+]
+
+
+@given(st.lists(st.sampled_from(_PIECES + _ESCAPES), max_size=12).map("".join))
+@example("a=x%1Fy&b=%1Ez")
+@example("a=x\x1fy&b=\x1ez")
+@example("a=b=c&d&=e&&f=%3D")
+def test_pairs_of_a_query(text: str) -> None:
+    """A query is taken apart as the standard library does it, only sooner."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        return
+    try:
+        expected = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeError:
+        with pytest.raises(UnicodeError):
+            _said_in(text)
+    else:
+        assert _said_in(text) == expected
 
 
 def test_states_are_no_templates() -> None:
