@@ -10,7 +10,7 @@ the field and never quotes what was in it.
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -314,12 +314,19 @@ def _pairs(query: str) -> dict[str, str]:
         raise _not_utf8() from None
     pairs = dict(said)
     if len(pairs) != len(said):
-        keys = [key for key, _ in said]
-        twice = next(key for at, key in enumerate(keys) if key in keys[:at])
-        shown = twice if _PLAIN_NAME.match(twice) else ""
-        message = "a key is given twice"
-        raise DecodeError("repeated_key", message, shown)
+        raise _repeated(key for key, _ in said)
     return pairs
+
+
+def _repeated(keys: Iterable[str]) -> DecodeError:
+    """Name the first key that comes again, in one pass: there may be thousands."""
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            break
+        seen.add(key)
+    shown = key if _PLAIN_NAME.match(key) else ""
+    return DecodeError("repeated_key", "a key is given twice", shown)
 
 
 def _said_in(query: str) -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ Where the time of a request goes in a running edge, by its parts and by function
 
 An edge on one core under wrk on the other, watched by py-spy, and bare aiohttp right
 before and after. Microseconds are of processor time, a request; what is cheap in
-itself but called from everywhere stands under "own time".
+itself but called from everywhere stands under "own time". The watcher stops every
+thread at each look: what that takes of threads that wait stands under "hand-over".
 """
 
 import argparse

@@ -17,6 +17,7 @@ from collector.decode import (
     _STATES,
     Decoded,
     DecodeError,
+    _repeated,
     _said_in,
     decode_body,
     decode_query,
@@ -435,6 +436,7 @@ def test_query_consent(words: str, states: tuple[bool, ...] | None) -> None:
         ("site=a.com&site=a.com", "repeated_key", "site"),
         ("site=a.com&s%69te=b.com", "repeated_key", "site"),
         ("site=a.com&Jane=1&Jane=2", "repeated_key", ""),
+        ("site=a.com&url=b&url=c&site=d", "repeated_key", "url"),
         ("site=a.com&urll=1", "unknown_field", "urll"),
         ("site=a.com&=1", "unknown_field", ""),
         ("site=a.com&consent=all", "bad_format", "consent"),
@@ -540,6 +542,26 @@ def test_pairs_of_a_query(text: str) -> None:
             _said_in(text)
     else:
         assert _said_in(text) == expected
+
+
+class _Key(str):
+    """A key that counts how often any is compared with another."""
+
+    __slots__ = ()
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        _Key.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_thousands_of_keys_are_gone_through_once() -> None:
+    """The longest line holds as many; compared in pairs they stop an edge."""
+    keys = [_Key(f"k{number}") for number in range(2000)]
+
+    assert "k" == _repeated([*keys, _Key("k"), _Key("k")]).invalid.field
+    assert _Key.compared < 100
 
 
 def test_states_are_no_templates() -> None:
