@@ -4,7 +4,7 @@ A request as it stood on the wire, and what its headers say of who sent it.
 Names are looked up in one table that is made once; both reprs say nothing.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -17,31 +17,12 @@ from schemas.server_key import KEY_PREFIX, digest_of
 _MOST_COOKIES = 32
 
 
-class Fields:
-    """The headers of a request by name, in any case; of one name in wire order."""
-
-    __slots__ = ("_headers",)
-
-    def __init__(self, headers: CIMultiDictProxy[str]) -> None:
-        """Look them up in a dictionary of the server library's."""
-        self._headers = headers
-
-    def get(self, name: str, default: Sequence[str] = ()) -> Sequence[str]:
-        """Return the values of a header."""
-        return self._headers.getall(name, default)
-
-    def __contains__(self, name: object) -> bool:
-        """Say if there is such a header."""
-        return name in self._headers
-
-
 class Call:
     """A request as it stood on the wire; its repr says nothing."""
 
     __slots__ = (
-        "_headers",
         "address",
-        "fields",
+        "headers",
         "method",
         "peer",
         "query",
@@ -70,14 +51,14 @@ class Call:
         """
         if not isinstance(headers, CIMultiDictProxy):
             headers = CIMultiDictProxy(CIMultiDict(headers))
+        # Of names in any case; of one name in wire order.
+        self.headers = headers
         # The client's, once it was looked for.
         self.address: str | None = None
         self.peer = peer
         self.query = query
         self.received_ms = received_ms
         self.method = method
-        self._headers = headers
-        self.fields = Fields(headers)
 
     def __repr__(self) -> str:
         """Say nothing: reprs end up in logs and tracebacks."""
@@ -85,11 +66,11 @@ class Call:
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, None when it is absent."""
-        return self._headers.get(name)
+        return self.headers.get(name)
 
     def read_headers(self) -> dict[str, str]:
         """Return the headers that a later step reads."""
-        headers, found = self._headers, {}
+        headers, found = self.headers, {}
         for name in READ_HEADERS:
             value = headers.get(name)
             if value is not None:
@@ -101,7 +82,7 @@ class Call:
     def consent_cookies(self) -> tuple[tuple[str, str], ...]:
         """Return the cookies of consent managers; of the others not even the names."""
         found = []
-        for value in self.fields.get("cookie", ()):
+        for value in self.headers.getall("cookie", ()):
             for part in value.split(";"):
                 key, sign, text = part.strip().partition("=")
                 if sign and (cmp_of(key) is not None or key in IAB_COOKIES):
@@ -115,7 +96,7 @@ class Call:
         "" for what begins as a key does and is none, and for more than one.
         """
         shown = []
-        for value in self.fields.get("authorization", ()):
+        for value in self.headers.getall("authorization", ()):
             scheme, _, token = value.strip().partition(" ")
             # Another token is for somebody else: for a gateway on the way here.
             if scheme.lower() == "bearer" and token.lstrip().startswith(KEY_PREFIX):

@@ -74,9 +74,10 @@ class Verdict:
         self.error = error
         self.status = status
         self.target = target
-        self.bad = tuple(one for one in results if type(one) is Invalid)
+        # Lists: a generator costs more than the one result that there mostly is.
+        self.bad = tuple([one for one in results if type(one) is Invalid])
         self.good: tuple[Result, ...] = (
-            tuple(one for one in results if type(one) is Result)
+            tuple([one for one in results if type(one) is Result])
             if self.bad
             else results  # type: ignore[assignment] # all of them
         )
@@ -155,7 +156,7 @@ class Doors:
     def address(self, call: Call) -> str:
         """Return the client's address: the peer's, or what its proxy says."""
         if call.address is None:
-            call.address = client_address(call.peer, call.fields, self._trusted)
+            call.address = client_address(call.peer, call.headers, self._trusted)
         return call.address
 
     def events(self, call: Call, body: bytes) -> Verdict:
@@ -298,7 +299,7 @@ class Doors:
         return _refused(one, (one,)) if isinstance(one, Invalid) else one
 
     def _sender(self, call: Call) -> Sender:
-        country = client_country(call.peer, call.fields, self._trusted)
+        country = client_country(call.peer, call.headers, self._trusted)
         return Sender(call, self.address(call), country)
 
     def _decoded(

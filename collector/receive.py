@@ -191,15 +191,8 @@ class Receiver:
         """Keep what stays of a request, and have it answered when that is safe."""
         # An error holds the frames that it came through, and they hold all requests.
         verdict, one.outcome = one.outcome, None
-        if isinstance(verdict, SiteRateError):
-            overrun = self._desk.overrun(verdict, one.headers)
-            one.tell(_failed(one.door, overrun, "rate_limited"))
-            return
-        if isinstance(verdict, ObjectionsError | SaltError | OSError):
-            one.tell(_failed(one.door, self._untaken(verdict, one.headers)))
-            return
-        if not isinstance(verdict, Verdict):
-            one.tell(self._desk.defect(verdict or RuntimeError()))
+        if type(verdict) is not Verdict:
+            one.tell(self._unjudged(one, verdict))
             return
         taking = self._begin(verdict, one.call)
         try:
@@ -363,18 +356,25 @@ class Receiver:
         code = "spool_full" if error.full else "spool_failed"
         return self._desk.unkept(code, str(error), events=events, headers=headers)
 
-    def _untaken(
-        self,
-        error: ObjectionsError | SiteRateError | SaltError | OSError,
-        headers: Mapping[str, str],
-    ) -> web.Response:
+    def _unjudged(
+        self, one: "_Taken", error: Verdict | Exception | None
+    ) -> web.StreamResponse:
+        """Return the answer to a request of which nobody can say what becomes."""
         if isinstance(error, SiteRateError):
-            return self._desk.overrun(error, headers)
+            overrun = self._desk.overrun(error, one.headers)
+            return _failed(one.door, overrun, "rate_limited")
         if isinstance(error, ObjectionsError):
-            return self._undecided(error, headers)
-        # Of a disk the salt's file is the only one that is asked for before the spool.
-        words = "the day's salt cannot be read now"
-        return self._desk.unkept("salt_unusable", words, events=1, headers=headers)
+            return _failed(one.door, self._undecided(error, one.headers))
+        if isinstance(error, SaltError | OSError):
+            # Of a disk the salt's file is the only one asked for before the spool.
+            words = "the day's salt cannot be read now"
+            headers = one.headers
+            unkept = self._desk.unkept(
+                "salt_unusable", words, events=1, headers=headers
+            )
+            return _failed(one.door, unkept)
+        defect = error if isinstance(error, Exception) else RuntimeError()
+        return self._desk.defect(defect)
 
     def _undecided(
         self, error: ObjectionsError | OSError, headers: Mapping[str, str]

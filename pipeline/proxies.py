@@ -28,13 +28,10 @@ _NO_COUNTRY = frozenset({"XX", "ZZ", "EU", "AP"})
 
 
 class Headers(Protocol):
-    """A request's headers: what a dictionary of lists can do as well."""
+    """A request's headers: what a dictionary of the server library's can do."""
 
-    def get(self, name: str, default: Sequence[str], /) -> Sequence[str]:
-        """Return the values of a header in wire order, its name in lower case."""
-
-    def __contains__(self, name: object, /) -> bool:
-        """Say if there is such a header."""
+    def getall(self, name: str, default: Sequence[str], /) -> Sequence[str]:
+        """Return the values of a header in wire order, its name in any case."""
 
 
 class TrustedProxies(msgspec.Struct, frozen=True):
@@ -88,7 +85,7 @@ def client_address(peer: str, headers: Headers, trusted: TrustedProxies) -> str:
 
     Args:
         peer: the address at the other end of the connection.
-        headers: the request's, names in lower case, values in wire order.
+        headers: the request's, names in any case, values in wire order.
         trusted: whose headers are believed, and which.
 
     Returns:
@@ -106,7 +103,7 @@ def client_address(peer: str, headers: Headers, trusted: TrustedProxies) -> str:
         return spelled(unwrapped(packed))
     header = trusted.header
     if header is not None and header not in _LISTS:
-        return _single(headers.get(header, ()), header)
+        return _single(headers.getall(header, ()), header)
     hops = _hops_from_right(headers, cast("_ListHeader | None", header))
     if not hops:
         return ""
@@ -126,7 +123,7 @@ def client_country(peer: str, headers: Headers, trusted: TrustedProxies) -> str:
 
     Args:
         peer: the address at the other end of the connection.
-        headers: the request's, names in lower case.
+        headers: the request's, names in any case.
         trusted: whose headers are believed, and which.
 
     Returns:
@@ -134,7 +131,8 @@ def client_country(peer: str, headers: Headers, trusted: TrustedProxies) -> str:
         is not looked up. "" when none is named, two are, or the peer is not trusted.
 
     """
-    values = headers.get(trusted.country_header, ()) if trusted.country_header else ()
+    name = trusted.country_header
+    values = headers.getall(name, ()) if name else ()
     if not values:
         return ""
     packed = peer_bytes(peer)
@@ -178,10 +176,10 @@ def _without_port(value: str) -> str:
 
 def _hops_from_right(headers: Headers, header: _ListHeader | None) -> list[str]:
     """Return who each hop says it was called by, the nearest hop first."""
-    values = headers.get(header or "x-forwarded-for", ())
+    values = headers.getall(header or "x-forwarded-for", ())
     if header is None:
         header = "x-forwarded-for" if values else "forwarded"
-        values = values or headers.get("forwarded", ())
+        values = values or headers.getall("forwarded", ())
     if header == "x-forwarded-for" and len(values) == 1 and "," not in values[0]:
         # Nearly always so: one proxy, and nobody else's word.
         return list(values)
