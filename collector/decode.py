@@ -22,7 +22,7 @@ from pipeline.clock import MAX_AGE_MS, TimeError, occurred_ms, parse_time
 from pipeline.memo import remember
 from pipeline.signals.macros import is_absent
 from schemas.consent import State
-from schemas.event import EVENT_TYPES, AnyEvent, Event
+from schemas.event import EVENT_TYPES, AnyEvent, ConsentChoice, Event
 from schemas.outcome import Invalid
 
 _PATH = re.compile(r" - at (?:`key` in )?`\$\.?([^`]*)`\Z")
@@ -62,6 +62,9 @@ _PLAIN_KEYS = frozenset(
 _CONSENT_WORDS = frozenset(
     {"preference", "statistics", "marketing", "precise_location"}
 )
+# All names of fields that there are: of more names one is of no event.
+_KINDS: tuple[type[Event], ...] = (*EVENT_TYPES.values(), ConsentChoice)
+_FIELDS = frozenset({"event"}).union(*(one.__struct_encode_fields__ for one in _KINDS))
 
 
 class DecodeError(ValueError):
@@ -191,6 +194,11 @@ def _items(content: object) -> tuple[list[Any], dict[str, Any]]:
         raise DecodeError("wrong_type", message, "events")
     # What was read is ours alone: what is left is what the events share.
     del content["events"]
+    if len(content) > len(_FIELDS):
+        # Each event would get a copy of all of it, to be refused for one.
+        message = "more fields beside the events than there are"
+        raise DecodeError("unknown_field", message)
+    _fill(content)
     return events, content
 
 
@@ -206,11 +214,9 @@ def _event(  # noqa: PLR0913 - by place: names cost as much as a field
 ) -> Decoded | Invalid:
     if not isinstance(item, dict):
         return Invalid("not_an_event", "an event is a JSON object", "", index)
+    _fill(item)
     if shared:
         item = {**shared, **item}
-    consent = item.get("consent")
-    if type(consent) is dict and _holds_templates(consent):
-        item["consent"] = filled(consent)
     if kind is AnyEvent:
         # Of a union msgspec makes its plan anew each time, which costs as much as all
         # the rest; of one kind of event it keeps it.
@@ -249,6 +255,13 @@ def _timed(
         words = str(error)
         return Invalid("bad_time", words, field, index, event.site, event.synthetic)
     return Decoded(event, happened)
+
+
+def _fill(item: dict[str, Any]) -> None:
+    """Leave out what of a consent object are templates that were not filled in."""
+    consent = item.get("consent")
+    if type(consent) is dict and _holds_templates(consent):
+        item["consent"] = filled(consent)
 
 
 def _holds_templates(consent: dict[str, Any]) -> bool:

@@ -95,7 +95,11 @@ class ConsentClaim(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gdpr: OneOrZero | None = None
     gdpr_consent: SignalText | None = None
     gpp: SignalText | None = None
-    gpp_sid: Annotated[str, Meta(max_length=128)] | list[int] | None = None
+    gpp_sid: (
+        Annotated[str, Meta(max_length=128)]
+        | Annotated[list[int], Meta(max_length=64)]
+        | None
+    ) = None
     us_privacy: ShortText | None = None
     gcs: ShortText | None = None
     gcd: ShortText | None = None

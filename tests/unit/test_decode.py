@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector.decode import (
+    _FIELDS,
     _STATES,
     Decoded,
     DecodeError,
@@ -562,6 +563,51 @@ def test_thousands_of_keys_are_gone_through_once() -> None:
 
     assert "k" == _repeated([*keys, _Key("k"), _Key("k")]).invalid.field
     assert _Key.compared < 100
+
+
+def test_shared_templates_say_nothing_either() -> None:
+    """What the events share is read for templates as what each of them says."""
+    shared = {"consent": {"gdpr": "${GDPR}", "marketing": True}}
+    own = {**GOOD, "consent": {"gpp": "{{gpp}}", "statistics": True}}
+
+    first, second = decode({**shared, "events": [GOOD, own]})
+    assert good(first).consent == ConsentClaim(marketing=True)
+    assert good(second).consent == ConsentClaim(statistics=True)
+
+
+def test_what_events_share_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large object costs what it costs, and not that for each event with it."""
+    asked: list[str] = []
+
+    def counted(text: str) -> bool:
+        asked.append(text)
+        return is_absent(text)
+
+    monkeypatch.setattr("collector.decode.is_absent", counted)
+    texts = {f"k{number}": f"text {number}" for number in range(100)}
+    answers = decode({"consent": texts, "events": [GOOD] * 10})
+
+    assert [bad(one) for one in answers] == [("unknown_field", "consent")] * 10
+    assert sorted(asked) == sorted(texts.values())
+
+
+def test_more_fields_than_there_are_refuse_all_events() -> None:
+    """No event gets a copy of thousands of fields, one of which must be unknown."""
+    names = [f"k{number}" for number in range(len(_FIELDS))]
+
+    answers = decode({**dict.fromkeys(names, 1), "events": [GOOD, GOOD]})
+    assert [bad(one) for one in answers] == [("unknown_field", "")] * 2
+    with pytest.raises(DecodeError, match="unknown_field: more fields"):
+        decode({**dict.fromkeys([*names, "one_more"], 1), "events": [GOOD, GOOD]})
+
+
+def test_sections_are_bounded_as_a_list_too() -> None:
+    """A list of sections is no longer than a text of them can be."""
+    said = [*decode({**GOOD, "consent": {"gpp_sid": [7] * 64}})]
+    assert good(said[0]).consent.gpp_sid == [7] * 64
+
+    said = [*decode({**GOOD, "consent": {"gpp_sid": [7] * 65}})]
+    assert bad(said[0]) == ("too_long", "consent.gpp_sid")
 
 
 def test_states_are_no_templates() -> None:
