@@ -4,6 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
+from string import ascii_uppercase
 
 from pipeline.redaction.spans import Detector, Span
 
@@ -154,10 +155,14 @@ def _find_ibans(text: str) -> Iterator[Span]:
             yield *found.span(), "iban"
 
 
+# ISO 13616: A is 10, Z is 35.
+_IBAN_DIGITS = {ord(letter): str(int(letter, 36)) for letter in ascii_uppercase}
+
+
 def _is_iban(text: str) -> bool:
     plain = "".join(filter(str.isalnum, text)).upper()
     moved = plain[4:] + plain[:4]
-    return int("".join(str(int(char, 36)) for char in moved)) % 97 == 1
+    return int(moved.translate(_IBAN_DIGITS)) % 97 == 1
 
 
 _SIGN_SEPARATOR = r"(?:[ .+_\t\x{a0}\x{2009}\x{202f}\x{2010}-\x{2015}-]|%20){0,2}"
